@@ -1,0 +1,137 @@
+"""Networks on disk: one HDF5 file with the architecture beside the weights, and nothing that could be executed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.files import atomic_path
+from cpwc_keras.models.c_pwc_net import CPWCNet
+from cpwc_keras.models.echo_pwc_net import EchoPWCNet
+from cpwc_keras.models.pwc_net import PWCNet
+
+FORMAT = "cpwc-keras network"
+VERSION = 1
+NETWORKS = {network.__name__: network for network in (CPWCNet, EchoPWCNet, PWCNet)}
+
+
+def save_network(network: PWCNet, path: str | Path, *, dtype: str = "float32", card: dict | None = None) -> None:
+    """Write architecture and weights.
+
+    Args:
+        network: one of `NETWORKS`.
+        path: of the file, by habit ``*.h5``.
+        dtype: of the weights on disk; "float16" halves the file, and costs about 3 digits.
+        card: what a reader should know of these weights, JSON-serialisable.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    config = network.get_config()
+    config.pop("name", None), config.pop("dtype", None), config.pop("trainable", None)
+    with atomic_path(path) as beside, h5py.File(beside, "w") as file:
+        file.attrs.update(
+            format=FORMAT,
+            version=VERSION,
+            network=type(network).__name__,
+            config=json.dumps(config),
+            card=json.dumps(card or {}, sort_keys=True),
+        )
+        write_variables(file.create_group("weights"), network.variables, dtype)
+
+
+def write_variables(group: h5py.Group, variables, dtype: str | None = None) -> None:
+    """Variables in their order; the names are for the reader, the order is what counts."""
+    for index, variable in enumerate(variables):
+        value = np.asarray(variable)
+        if dtype is not None and np.issubdtype(value.dtype, np.floating):
+            value = value.astype(dtype)
+        options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if value.size > 1024 else {}
+        data = group.create_dataset(f"{index:04d}", data=value, **options)
+        data.attrs["path"] = variable.path
+
+
+def read_variables(group: h5py.Group, variables, path: Path) -> None:
+    """Assign what `write_variables` wrote.
+
+    Raises:
+        InputError: number or shapes differ: another architecture, or a damaged file.
+    """
+    if len(group) != len(variables):
+        raise bad_file(path, f"{len(group)} weight arrays", f"the {len(variables)} of this architecture")
+    values = []
+    for index, variable in enumerate(variables):
+        data = group.get(f"{index:04d}")
+        if not isinstance(data, h5py.Dataset) or tuple(data.shape) != tuple(variable.shape):
+            found = "nothing" if data is None else f"shape {getattr(data, 'shape', 'unknown')}"
+            raise bad_file(path, f"{found} for {variable.path}", f"shape {tuple(variable.shape)}")
+        values.append(data[()])
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def load_network(path: str | Path, network: PWCNet | None = None) -> PWCNet:
+    """Read a network written by `save_network`, a Keras ``.keras`` file, or Keras weights (``.weights.h5``).
+
+    Never executes code from the file: the class is one of `NETWORKS`, ``.keras`` files are read in safe mode.
+
+    Args:
+        path: of the file.
+        network: where to put the weights; None builds what the file says (a default `CPWCNet` for bare Keras weights).
+
+    Raises:
+        InputError: no such file, damaged, or weights of another architecture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such weights file.")
+    try:
+        if path.suffix == ".keras":
+            return _load_keras_model(path)
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") == FORMAT:
+                return _read(file, path, network)
+        network = network or CPWCNet()
+        network.load_weights(path)
+        return network
+    except InputError:
+        raise
+    except Exception as error:  # h5py and Keras raise many kinds for damaged or foreign files
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        name = type(network).__name__ if network is not None else "a cpwc_keras network"
+        raise bad_file(
+            path, f"a file that cannot be read as weights of {name} ({reason[0][:200]})", "weights saved by cpwc-keras"
+        ) from error
+
+
+def read_card(path: str | Path) -> dict:
+    """The card beside the weights; empty for files without one."""
+    with h5py.File(path, "r") as file:
+        return json.loads(file.attrs.get("card", "{}"))
+
+
+def _read(file: h5py.File, path: Path, network: PWCNet | None) -> PWCNet:
+    if file.attrs["version"] != VERSION:
+        raise bad_file(path, f"format version {file.attrs['version']}", f"version {VERSION}", "update cpwc-keras")
+    name = file.attrs["network"]
+    if name not in NETWORKS:
+        raise bad_file(path, f"a network called {name!r}", f"one of {', '.join(NETWORKS)}")
+    if network is None:
+        network = NETWORKS[name](**json.loads(file.attrs["config"]))
+    elif type(network).__name__ != name:
+        raise bad_file(path, f"weights of {name}", f"weights of {type(network).__name__}")
+    read_variables(file["weights"], network.variables, path)
+    return network
+
+
+def _load_keras_model(path: Path) -> PWCNet:
+    import keras
+
+    model = keras.saving.load_model(path, safe_mode=True, compile=False)
+    if not isinstance(model, PWCNet):
+        raise bad_file(path, f"a model of class {type(model).__name__}", f"one of {', '.join(NETWORKS)}")
+    return model
