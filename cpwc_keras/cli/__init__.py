@@ -1,0 +1,1 @@
+"""The command line: Click only, no logic of its own."""

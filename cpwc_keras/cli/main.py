@@ -1,0 +1,65 @@
+"""The `cpwc-keras` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+# TensorFlow greets with a dozen lines on standard error; only its errors are for the user.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import click
+
+from cpwc_keras import __version__
+from cpwc_keras.errors import InputError
+
+COMMANDS = {
+    "pretrain": "train",
+    "transfer": "train",
+    "track": "track",
+    "demo": "track",
+    "info": "dataset",
+    "verify": "dataset",
+}
+"""Command → module of `cpwc_keras.cli`, loaded when the command is used, so that `--help` is there at once."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, context):
+        return list(COMMANDS)
+
+    def get_command(self, context, name):
+        if name not in COMMANDS:
+            return None
+        return getattr(import_module(f"cpwc_keras.cli.{COMMANDS[name]}"), name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="cpwc-keras")
+def cli():
+    """Motion estimation in 2D echocardiography: c-PWC-Net (Evain et al., IEEE TMI 2022).
+
+    Track a contour through a cine loop and measure its strain (track, demo), train the network (pretrain, transfer),
+    look into datasets (info, verify). Each command has its own --help.
+    """
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one sentence and exit code 2, Ctrl-C is exit code 130."""
+    try:
+        cli.main(standalone_mode=False)
+    except InputError as error:
+        _leave(f"Error: {error}", 2)
+    except click.exceptions.Abort:
+        _leave("Interrupted.", 130)
+    except KeyboardInterrupt:
+        _leave("Interrupted.", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+
+
+def _leave(message: str, code: int) -> None:
+    click.echo(message, err=True)
+    sys.exit(code)

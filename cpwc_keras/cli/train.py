@@ -1,0 +1,133 @@
+"""`cpwc-keras pretrain` and `cpwc-keras transfer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cpwc_keras.errors import InputError
+
+DATASETS_FOLDER = "datasets"
+
+
+def _options(command):
+    """What both phases take."""
+    options = [
+        click.option(
+            "--dataset",
+            "datasets",
+            multiple=True,
+            metavar="NAME[=FOLDER]",
+            help="Train on this dataset; may be given several times. Without a folder, "
+            f"{DATASETS_FOLDER}/NAME is used (see --data-root).",
+        ),
+        click.option("--data-root", type=click.Path(path_type=Path), default=DATASETS_FOLDER, show_default=True,
+                     help="Where datasets named without a folder lie."),
+        click.option("--config", type=click.Path(path_type=Path), help="Experiment YAML; options given win over it."),
+        click.option("-o", "--output", type=click.Path(path_type=Path), default=None,
+                     help="Folder of the run; an interrupted run found there goes on.  [default: runs/PHASE]"),
+        click.option("--weights", help="Preset or weights file to start from."),
+        click.option("--epochs", type=int, help="Times each pair is seen."),
+        click.option("--steps", type=int, help="Gradient steps, instead of epochs."),
+        click.option("--crop", type=int, nargs=2, metavar="H W", help="Size of the training images, multiples of 64."),
+        click.option("--batch-size", type=int, help="Pairs a step."),
+        click.option("--learning-rate", type=float, help="Of Adam at the start."),
+        click.option("--schedule", type=click.Choice(["halving", "linear"]),
+                     help="halving: the paper's; linear: for short budgets."),
+        click.option("--clipnorm", type=float, help="Bound on the gradient norm of each weight array."),
+        click.option("--ema", type=float, help="Keep a moving average of the weights with this momentum."),
+        click.option("--weight-decay", type=float, help="γ of eq. (1)."),
+        click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+                     help="mixed_bfloat16 is a third faster on recent CPUs and GPUs."),
+        click.option("--maximum-displacement", "maximum_displacement_px", type=float,
+                     help="Leave out pairs that move more, in pixels."),
+        click.option("--seed", type=int, help="Of everything random."),
+        click.option("--workers", type=int, help="Threads that make pairs."),
+        click.option("--validate-every", type=int, help="Steps between validations."),
+        click.option("--checkpoint-every", type=int, help="Steps between checkpoints."),
+        click.option("--data-parallel/--single-device", default=None, help="Train on every device of the machine."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_options
+def pretrain(**options):
+    """First phase: learn motion from natural images, or from procedural speckle.
+
+    The defaults are the paper's: c-PWC-Net on FlyingChairs and FlyingThings3D in gray, 200 epochs, crops of 448×384,
+    Adam at 1e-4, halved every 20 % of the training after 40 %.
+
+    \b
+    cpwc-keras pretrain --dataset chairs=/data/FlyingChairs_release --dataset things=/data/FlyingThings3D
+    cpwc-keras pretrain --dataset speckle --steps 6000 --crop 128 128      (needs no data)
+
+    Writes network.h5, log.jsonl, experiment.json, TensorBoard events and checkpoints to the output folder. Started
+    again with the same options, an interrupted run goes on where it stopped.
+    """
+    _train("pretrain", **options)
+
+
+@click.command()
+@_options
+def transfer(**options):
+    """Second phase: go on learning on ultrasound, on the myocardium, with temporal pair sampling.
+
+    The defaults are the paper's: 15 epochs, no layer frozen, frames 1, 2 and 3 apart, forward and backward, brightness
+    and contrast as the only augmentation. Starts from --weights, or else from the default preset.
+
+    \b
+    cpwc-keras transfer --dataset medicaid --weights runs/pretrain/network.h5
+    cpwc-keras transfer --dataset alessandrini=/data/echo --dataset sequences=/data/mine
+
+    Writes the same files as pretrain.
+    """
+    _train("transfer", **options)
+
+
+def _train(phase: str, datasets, data_root, config, output, **options):
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from cpwc_keras.training.experiment import load_experiment
+
+    folders = {}
+    for entry in datasets:
+        name, _, folder = entry.partition("=")
+        folders[name] = folder or str(data_root / name)
+    experiment = load_experiment(phase, config, datasets=folders or None, **options)
+    if phase == "transfer" and not experiment.weights:
+        from cpwc_keras.models.presets import DEFAULT_PRESET
+
+        experiment = load_experiment(phase, config, datasets=folders or None, **{**options, "weights": DEFAULT_PRESET})
+    output = output or Path("runs") / phase
+
+    from cpwc_keras.training.phases import run
+
+    console = Console()
+    origin = experiment.weights or "He initialisation"
+    console.print(f"{phase}: {experiment.network} from {origin} on {', '.join(experiment.datasets)} → {output}")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[log]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("training", total=None, speed="", log="")
+
+        def on_step(step, total, log):
+            shown = f"loss {log['data_loss']:.3f}  EPE {log['epe']:.2f} px" if log else ""
+            speed = f"{progress.tasks[task].speed or 0:.2f} steps/s"
+            progress.update(task, total=total, completed=step, speed=speed, log=shown)
+
+        try:
+            path = run(experiment, output, on_step)
+        except KeyboardInterrupt:
+            raise InputError(f"{output}: interrupted; a checkpoint was left, the same command goes on.") from None
+    console.print(f"The trained network is {path}.")

@@ -1,0 +1,78 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped, in one file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cpwc_keras.errors import bad_file
+from cpwc_keras.files import atomic_path
+from cpwc_keras.models.weights_file import read_variables, write_variables
+
+FORMAT = "cpwc-keras checkpoint"
+KEPT = 2
+_NAME = re.compile(r"checkpoint-(\d{8})\.h5")
+
+
+def save_checkpoint(folder: Path, network, optimizer, identity: dict) -> Path:
+    """Write network, optimiser and step; the last `KEPT` checkpoints stay.
+
+    The step (`optimizer.iterations`) is also the position in the data, since example n is a pure function of n.
+
+    Args:
+        folder: of the run.
+        network: the network.
+        optimizer: its optimiser, built.
+        identity: what a run must share to go on from here (network, data, seed, schedule), JSON-serialisable.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    step = int(np.asarray(optimizer.iterations))
+    path = folder / f"checkpoint-{step:08d}.h5"
+    with atomic_path(path) as beside, h5py.File(beside, "w") as file:
+        file.attrs.update(format=FORMAT, step=step, identity=json.dumps(identity, sort_keys=True))
+        write_variables(file.create_group("network"), network.variables)
+        write_variables(file.create_group("optimizer"), optimizer.variables)
+    for old in list_checkpoints(folder)[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints of a run, oldest first. (Incomplete ones have other names and are never listed.)"""
+    return sorted(path for path in folder.glob("checkpoint-*.h5") if _NAME.fullmatch(path.name))
+
+
+def restore_checkpoint(path: Path, network, optimizer, identity: dict) -> int:
+    """Put a checkpoint's values into `network` and `optimizer`.
+
+    Returns:
+        The step it was written at.
+
+    Raises:
+        InputError: damaged, or of a run with other settings: going on would mix the two in silence.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise bad_file(path, "another kind of HDF5 file", "a checkpoint")
+            saved = json.loads(file.attrs["identity"])
+            different = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
+            if different:
+                key = different[0]
+                raise bad_file(
+                    path,
+                    f"a run with {key} = {saved.get(key)!r}",
+                    f"{key} = {identity.get(key)!r}",
+                    "choose another output folder or the same settings",
+                )
+            read_variables(file["network"], network.variables, path)
+            read_variables(file["optimizer"], optimizer.variables, path)
+            return int(file.attrs["step"])
+    except OSError as error:
+        raise bad_file(path, "a damaged file", "a checkpoint", "delete it to go on from the one before") from error

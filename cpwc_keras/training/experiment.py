@@ -1,0 +1,163 @@
+"""What a training run is: every choice that decides its outcome, from YAML files and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.models.weights_file import NETWORKS
+
+PHASES = ("pretrain", "transfer")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+SPECKLE = "speckle"
+"""The dataset that needs no files: procedural speckle pairs, made as they are needed."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides the outcome of a training run; the keys of an experiment's YAML file.
+
+    The defaults of each phase are `cpwc_keras/experiments/{pretrain,transfer}.yaml`.
+
+    Attributes:
+        phase: "pretrain" (FlowNet's augmentation) or "transfer" (brightness and contrast only) (III-C.3).
+        datasets: name → folder; the folder of "speckle" is not used.
+        network: class of the network, one of `NETWORKS`.
+        network_options: its constructor's arguments.
+        weights: preset or file to start from; "" starts from He initialisation.
+        epochs: times each pair is seen (ignored where `steps` is given).
+        steps: gradient steps; None follows from `epochs`.
+        crop: (height, width) of the training images, multiples of 64.
+        batch_size: pairs a step.
+        learning_rate: of Adam at the start.
+        schedule: "halving" (the paper's) or "linear".
+        weight_decay: γ of eq. (1).
+        clipnorm: bound on each array's gradient norm, or None.
+        ema: momentum of the averaged weights that are kept, or None.
+        precision: "float32", "mixed_bfloat16" or "mixed_float16".
+        spacings: frames between the two of a pair: 0 = neighbours (II-B.4).
+        directions: "both" or "forward".
+        maximum_displacement_px: pairs that move more are left out (III-A.1); None keeps all.
+        validation_fraction: of the patients, where the dataset has no split of its own.
+        validation_pairs: at most so many are measured.
+        validation_vendor: vendor kept for validation instead (Table IV), or "".
+        test_vendor: vendor not used at all (Table IV), or "".
+        seed: of initialisation, order, augmentation and splits.
+        data_parallel: use every device of the machine, through Keras' or TensorFlow's own distribution.
+        workers: threads that make pairs.
+        log_every: steps between log lines.
+        checkpoint_every: steps between checkpoints.
+        validate_every: steps between validations.
+    """
+
+    phase: str
+    datasets: dict[str, str]
+    network: str = "CPWCNet"
+    network_options: dict = field(default_factory=dict)
+    weights: str = ""
+    epochs: int = 1
+    steps: int | None = None
+    crop: tuple[int, int] = (384, 448)
+    batch_size: int = 4
+    learning_rate: float = 1e-4
+    schedule: str = "halving"
+    weight_decay: float = 4e-4
+    clipnorm: float | None = None
+    ema: float | None = None
+    precision: str = "float32"
+    spacings: tuple[int, ...] = (0, 1, 2)
+    directions: str = "both"
+    maximum_displacement_px: float | None = None
+    validation_fraction: float = 0.1
+    validation_pairs: int = 32
+    validation_vendor: str = ""
+    test_vendor: str = ""
+    seed: int = 0
+    data_parallel: bool = False
+    workers: int = 2
+    log_every: int = 20
+    checkpoint_every: int = 500
+    validate_every: int = 500
+
+    def __post_init__(self):
+        choices = {"phase": PHASES, "network": NETWORKS, "precision": PRECISIONS, "directions": ("both", "forward")}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}.")
+        if len(self.crop) != 2 or any(side < 64 or side % 64 for side in self.crop):
+            raise InputError(f"crop must be two multiples of 64 (height, width), found {list(self.crop)}.")
+        if not self.datasets:
+            raise InputError(
+                "No dataset is named; give --dataset NAME=FOLDER, or --dataset speckle, which needs no files."
+            )
+        if SPECKLE in self.datasets and len(self.datasets) > 1:
+            raise InputError("The speckle dataset is endless and cannot be mixed with others; name it alone.")
+        if SPECKLE in self.datasets and self.steps is None:
+            raise InputError("The speckle dataset is endless; say how long to train with --steps.")
+        if self.epochs < 1 or (self.steps is not None and self.steps < 1):
+            raise InputError("epochs and steps must be 1 or more.")
+
+    def identity(self) -> dict:
+        """What a checkpoint must share to be taken up: all but what changes no number (folders, threads, log)."""
+        values = dataclasses.asdict(self)
+        for name in ("workers", "log_every", "checkpoint_every", "validate_every", "validation_pairs"):
+            values.pop(name)
+        values["datasets"] = sorted(self.datasets)
+        return json.loads(json.dumps(values))
+
+
+def load_experiment(phase: str, config: str | Path | None = None, **overrides) -> Experiment:
+    """The phase's defaults, changed by a YAML file, changed by `overrides` (None means not given).
+
+    Raises:
+        InputError: the file is not YAML, or has an unknown key or a value of the wrong kind.
+    """
+    values = yaml.safe_load((files("cpwc_keras.experiments") / f"{phase}.yaml").read_text())
+    if config is not None:
+        values |= _read_yaml(Path(config))
+    given = {name: value for name, value in overrides.items() if value is not None and value != ()}
+    values |= given | {"phase": phase}
+    where = config or "the command line"
+    known = {spec.name: spec for spec in dataclasses.fields(Experiment)}
+    unknown = sorted(values.keys() - known.keys())
+    if unknown:
+        raise bad_file(where, f"the key {unknown[0]!r}", f"one of {', '.join(known)}")
+    kinds = typing.get_type_hints(Experiment)
+    return Experiment(**{name: _converted(where, name, value, kinds[name]) for name, value in values.items()})
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: there is no such experiment file, or it cannot be read.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise bad_file(path, "text that is not YAML", "an experiment's YAML file") from error
+    if not isinstance(values, dict):
+        raise bad_file(path, f"a {type(values).__name__}", "keys and values")
+    return values
+
+
+def _converted(where, name: str, value, kind):
+    """`value` as the kind its field declares; YAML knows lists and numbers without a point."""
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    for option in options:
+        origin = typing.get_origin(option) or option
+        if value is None and option is types.NoneType:
+            return None
+        if origin is tuple and isinstance(value, list | tuple):
+            return tuple(value)
+        if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if origin in (int, str, bool, dict) and type(value) is origin:
+            return value
+    expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
+    raise bad_file(where, f"{name}: {value!r}", f"a value of kind {expected}")

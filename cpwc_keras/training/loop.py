@@ -1,0 +1,267 @@
+"""One training run: `keras.Model.fit` with logs, validation and checkpoints by step."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from cpwc_keras.data.pipeline import FixedPairs, Sampler, batches, tf_dataset
+from cpwc_keras.errors import InputError
+from cpwc_keras.evaluation.motion import endpoint_error
+from cpwc_keras.files import atomic_path
+from cpwc_keras.models.weights_file import save_network
+from cpwc_keras.training.checkpoints import list_checkpoints, restore_checkpoint, save_checkpoint
+from cpwc_keras.training.loss import FlowTrainer
+from cpwc_keras.training.schedule import SCHEDULES, Adam
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How long and how a network is trained.
+
+    Attributes:
+        steps: gradient steps in all.
+        batch_size: pairs a step (the paper's 4).
+        learning_rate: of Adam at the start (the paper's 1e-4).
+        schedule: "halving" (the paper's) or "linear" (for short budgets).
+        clipnorm: bound on the gradient norm of each weight array; None for none (the paper).
+        ema: momentum of the moving average of the weights that is kept as the result; None for none (the paper).
+        seed: of initialisation and data order.
+        workers: threads that make pairs.
+        log_every: steps between two lines of the log, each a mean over the steps since the one before.
+        checkpoint_every: steps between two checkpoints.
+        validate_every: steps between two validations.
+    """
+
+    steps: int
+    batch_size: int = 4
+    learning_rate: float = 1e-4
+    schedule: str = "halving"
+    clipnorm: float | None = None
+    ema: float | None = None
+    seed: int = 0
+    workers: int = 2
+    log_every: int = 20
+    checkpoint_every: int = 500
+    validate_every: int = 500
+
+    def __post_init__(self):
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"Schedule {self.schedule!r} is unknown; choose one of {', '.join(SCHEDULES)}.")
+        for name in ("steps", "batch_size", "workers", "log_every", "checkpoint_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be 1 or more, found {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate must be above 0, found {self.learning_rate}.")
+
+
+def fit(
+    network,
+    sampler: Sampler,
+    settings: LoopSettings,
+    folder: Path,
+    *,
+    identity: dict,
+    validation: FixedPairs | None = None,
+    on_step: Callable[[int, dict], None] | None = None,
+    tensorboard: bool = True,
+) -> Path:
+    """Train `network` and write `network.h5`; goes on from the newest checkpoint in `folder` if there is one.
+
+    Beside it stand `log.jsonl` (a line of loss, endpoint error, gradient norm and learning rate every `log_every`
+    steps, and of validations), TensorBoard events with flow pictures, and the last checkpoints. After `kill -9` the
+    same call goes on, and with the same seed gives the same numbers. The first Ctrl-C ends the run after the step under
+    way with a checkpoint, the second at once.
+
+    Args:
+        network: a `PWCNet`, built.
+        sampler: training pairs, all of one size, height and width multiples of 64.
+        settings: how long and how.
+        folder: of the run; it exists.
+        identity: what checkpoints of this run are known by (see `save_checkpoint`).
+        validation: pairs to measure the endpoint error on.
+        on_step: called after each step with the step and the newest log.
+        tensorboard: write TensorBoard events.
+
+    Returns:
+        Path of `network.h5`.
+
+    Raises:
+        InputError: unusable pairs or folder, or a checkpoint of another run.
+        KeyboardInterrupt: after Ctrl-C; the checkpoint is written.
+    """
+    trainer = FlowTrainer(network)
+    optimizer = Adam(
+        SCHEDULES[settings.schedule](settings.learning_rate, settings.steps),
+        clipnorm=settings.clipnorm,
+        use_ema=settings.ema is not None,
+        ema_momentum=settings.ema or 0.99,
+    )
+    trainer.compile(optimizer=optimizer)
+    optimizer.build(network.trainable_variables)
+    checkpoints = list_checkpoints(folder)
+    start = restore_checkpoint(checkpoints[-1], network, optimizer, identity) if checkpoints else 0
+    _cut_log(folder / "log.jsonl", start)
+
+    if start < settings.steps:
+        recorder = _Recorder(settings, folder, start, identity, validation, on_step, tensorboard)
+        source = tf_dataset if keras.backend.backend() == "tensorflow" else batches
+        data = source(sampler, settings.batch_size, start, workers=settings.workers)
+        with recorder:
+            trainer.fit(
+                data, epochs=1, steps_per_epoch=settings.steps - start, shuffle=False, verbose=0, callbacks=[recorder]
+            )
+        if recorder.interrupted:
+            raise KeyboardInterrupt
+    elif settings.ema is not None:  # `fit` itself puts the averaged weights in place, after the last checkpoint
+        optimizer.finalize_variable_values(network.trainable_variables)
+    card = {"steps": settings.steps, "settings": identity}
+    if validation:
+        card |= validate(network, validation)
+    save_network(network, folder / "network.h5", card=card)
+    return folder / "network.h5"
+
+
+def validate(network, validation: FixedPairs) -> dict[str, float]:
+    """Mean endpoint error in pixels over the known parts of the validation pairs, and that of zero flow."""
+    totals = np.zeros(3)
+    for index in range(validation.epoch_size):
+        pair = validation.sample(index)
+        flow = network.predict_on_batch([pair.image1[None, ..., None], pair.image2[None, ..., None]])[0]
+        known = pair.mask.sum()
+        if known:
+            error = endpoint_error(flow, pair.flow, pair.mask)
+            zero = endpoint_error(np.zeros_like(pair.flow), pair.flow, pair.mask)
+            totals += (error * known, zero * known, known)
+    return {"validation_epe": totals[0] / totals[2], "validation_epe_zero": totals[1] / totals[2]}
+
+
+def _cut_log(path: Path, step: int) -> None:
+    """Drop what an interrupted run logged after the checkpoint it is taken up from: it will be logged again."""
+    if path.is_file():
+        lines = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+        with atomic_path(path) as beside:
+            beside.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError):  # the last line of a run that was killed while writing it
+        return np.inf
+
+
+class _Recorder(keras.callbacks.Callback):
+    """What happens between steps: logs, validations, checkpoints, the end by Ctrl-C."""
+
+    def __init__(self, settings, folder, start, identity, validation, on_step, tensorboard):
+        super().__init__()
+        self.settings, self.folder, self.identity = settings, folder, identity
+        self.step, self.validation, self.on_step = start, validation, on_step
+        self.interrupted = False
+        self.latest: dict = {}
+        self.started = time.monotonic()
+        self.events = _Events(folder) if tensorboard else None
+
+    def __enter__(self):
+        self.log = open(self.folder / "log.jsonl", "a", buffering=1)
+        try:
+            self.previous = signal.signal(signal.SIGINT, self._interrupt)
+        except ValueError:  # not the main thread: whoever runs us there deals with signals
+            self.previous = None
+        return self
+
+    def __exit__(self, *exception):
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
+        self.log.close()
+        if self.events:
+            self.events.close()
+
+    def _interrupt(self, *_):
+        self.interrupted = True
+        signal.signal(signal.SIGINT, self.previous or signal.SIG_DFL)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        last = self.step == self.settings.steps
+        if self.step % self.settings.log_every == 0 or last:
+            optimizer = self.model.optimizer
+            self.latest = {name: float(value) for name, value in logs.items()} | {
+                "gradient_norm": float(np.asarray(optimizer.gradient_norm)),
+                "learning_rate": float(np.asarray(optimizer.learning_rate)),
+            }
+            if not np.isfinite(self.latest["loss"]):
+                raise InputError(
+                    f"{self.folder}: the loss is {self.latest['loss']} at step {self.step}; lower the learning rate or "
+                    "set --clipnorm, then run again (the checkpoint before this stands)."
+                )
+            self._write(self.latest)
+            self.model.reset_metrics()
+        if self.validation and (self.step % self.settings.validate_every == 0 or last):
+            # Through `self.model`, which brings the weights up to date where the backend keeps them elsewhere (JAX).
+            self._write(validate(self.model.network, self.validation))
+            if self.events:
+                self.events.pictures(self.step, self.model.network, self.validation)
+        if self.step % self.settings.checkpoint_every == 0 or last or self.interrupted:
+            save_checkpoint(self.folder, self.model.network, self.model.optimizer, self.identity)
+        if self.on_step:
+            self.on_step(self.step, self.latest)
+        if self.interrupted:
+            self.model.stop_training = True
+
+    def _write(self, values: dict) -> None:
+        seconds = round(time.monotonic() - self.started, 1)
+        self.log.write(json.dumps({"step": self.step, "seconds": seconds, **values}) + "\n")
+        if self.events:
+            self.events.scalars(self.step, values)
+
+
+class _Events:
+    """TensorBoard events, without TensorFlow, so that runs on other backends have them too."""
+
+    def __init__(self, folder: Path):
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self.writer = EventFileWriter(str(folder / "tensorboard"))
+
+    def scalars(self, step: int, values: dict) -> None:
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        self._add(step, Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]))
+
+    def pictures(self, step: int, network, validation: FixedPairs, count: int = 3) -> None:
+        """Image 1, estimated flow and true flow of the first validation pairs, side by side."""
+        import cv2
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        from cpwc_keras.viz.flow import flow_to_color
+
+        values = []
+        for index in range(min(count, validation.epoch_size)):
+            pair = validation.sample(index)
+            flow = network.predict_on_batch([pair.image1[None, ..., None], pair.image2[None, ..., None]])[0]
+            largest = float(np.hypot(*np.moveaxis(pair.flow, -1, 0)).max()) or 1.0
+            gray = np.repeat((pair.image1 * 255).astype(np.uint8)[..., None], 3, axis=-1)
+            panel = np.hstack([gray, *(flow_to_color(field, largest) for field in (flow, pair.flow))])
+            _, png = cv2.imencode(".png", panel[..., ::-1])
+            image = Summary.Image(
+                encoded_image_string=png.tobytes(), height=panel.shape[0], width=panel.shape[1], colorspace=3
+            )
+            values.append(Summary.Value(tag=f"image 1, estimate, truth/{index}", image=image))
+        self._add(step, Summary(value=values))
+
+    def _add(self, step: int, summary) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self.writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def close(self) -> None:
+        self.writer.close()

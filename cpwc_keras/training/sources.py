@@ -1,0 +1,110 @@
+"""From the datasets an experiment names to the pairs it trains and validates on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cpwc_keras.data.augmentation import ChairsAugmentation, EchoAugmentation
+from cpwc_keras.data.catalog import open_dataset
+from cpwc_keras.data.displacement import remove_large_displacements
+from cpwc_keras.data.pairs import PairPolicy, pair_from_sequence
+from cpwc_keras.data.pipeline import FixedPairs, PairSampler, Sampler
+from cpwc_keras.data.splits import leave_vendor_out, require_disjoint_patients, split_by_patient
+from cpwc_keras.errors import InputError
+from cpwc_keras.training.experiment import SPECKLE, Experiment
+from cpwc_keras.types import DatasetItem, Sequence
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training pairs, validation pairs, and what they are in numbers (for the record)."""
+
+    training: Sampler
+    validation: FixedPairs | None
+    record: dict
+
+
+def make_source(experiment: Experiment, folder: Path) -> Source:
+    """List, filter and split the datasets.
+
+    Args:
+        experiment: what is asked for.
+        folder: of the run; measurements that take long are kept there.
+
+    Raises:
+        InputError: a folder is not the dataset, or nothing is left to train on.
+    """
+    if SPECKLE in experiment.datasets:
+        return _speckle(experiment)
+    return _recorded(experiment, folder)
+
+
+def _speckle(experiment: Experiment) -> Source:
+    from cpwc_keras.data_prep.speckle import SpecklePairs, SpeckleSettings
+
+    settings = SpeckleSettings(size=experiment.crop)
+    training = SpecklePairs(settings, seed=experiment.seed)
+    # Another stream of random numbers: no validation pair is ever trained on.
+    unseen = SpecklePairs(settings, seed=experiment.seed + 1_000_003)
+    validation = FixedPairs([unseen.sample(index) for index in range(experiment.validation_pairs)])
+    return Source(training, validation, {SPECKLE: {"validation pairs": experiment.validation_pairs}})
+
+
+def _recorded(experiment: Experiment, folder: Path) -> Source:
+    training, validation, record = [], [], {}
+    for name, root in experiment.datasets.items():
+        items = open_dataset(name, root)
+        parts = _split(_without_large_displacements(items, experiment, folder), experiment)
+        record[name] = {"found": len(items), "train": len(parts[0]), "validation": len(parts[1])}
+        training += parts[0]
+        validation += parts[1]
+    if not training:
+        raise InputError("Nothing is left to train on; raise maximum_displacement_px or lower validation_fraction.")
+    require_disjoint_patients(training, validation)
+
+    policy = PairPolicy(spacings=experiment.spacings, directions=experiment.directions)
+    Augmentation = ChairsAugmentation if experiment.phase == "pretrain" else EchoAugmentation
+    sampler = PairSampler(training, policy, Augmentation(crop=experiment.crop), seed=experiment.seed)
+    return Source(sampler, _validation_pairs(validation, experiment), record)
+
+
+def _without_large_displacements(items, experiment: Experiment, folder: Path) -> list[DatasetItem]:
+    pairs_with_flow_files = items[0].dataset in ("chairs", "things")
+    if experiment.maximum_displacement_px is None or not pairs_with_flow_files:
+        return items
+    return remove_large_displacements(items, experiment.maximum_displacement_px, folder / "displacements.json")
+
+
+def _split(items, experiment: Experiment) -> tuple[list[DatasetItem], list[DatasetItem]]:
+    """Training and validation items: by vendor if asked, else as the dataset says, else by patient."""
+    if experiment.test_vendor or experiment.validation_vendor:
+        return leave_vendor_out(items, experiment.test_vendor, experiment.validation_vendor)[:2]
+    if any(item.split for item in items):
+        chosen = [[item for item in items if item.split in names] for names in (("", "train"), ("validation",))]
+        return chosen[0], chosen[1]
+    if len({item.patient for item in items}) < 2 or not experiment.validation_fraction:
+        return list(items), []
+    return split_by_patient(
+        items, (1 - experiment.validation_fraction, experiment.validation_fraction), experiment.seed
+    )
+
+
+def _validation_pairs(items, experiment: Experiment) -> FixedPairs | None:
+    """Neighbouring frames, forward, as they are: spread evenly over the validation items."""
+    if not items or experiment.validation_pairs < 1:
+        return None
+    rng = np.random.default_rng([experiment.seed, 2])
+    order = rng.permutation(len(items))
+    pairs = []
+    for count in range(experiment.validation_pairs):
+        if count >= len(items) and all(items[k].n_frames == 2 for k in order):
+            break
+        recording = items[order[count % len(items)]].read()
+        if isinstance(recording, Sequence):
+            first = int(rng.integers(len(recording) - 1))
+            recording = pair_from_sequence(recording, first, first + 1)
+        pairs.append(recording)
+    return FixedPairs(pairs)
