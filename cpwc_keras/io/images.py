@@ -1,0 +1,43 @@
+"""Still images as gray arrays: PPM, PGM, PNG, JPEG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.io.input_file import open_input
+
+IMAGE_SUFFIXES = (".ppm", ".pgm", ".png", ".jpg", ".jpeg")
+_FORMATS = ("PPM", "PNG", "JPEG")  # by content; Pillow's other decoders (one of them starts Ghostscript) stay shut
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read an image as gray.
+
+    Colour becomes luma by ITU-R 601 (0.299 R + 0.587 G + 0.114 B), rounded to 8 bits as a gray file would hold it;
+    transparency is dropped; 16-bit gray keeps its depth.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    Raises:
+        InputError: missing, truncated, or not one of these formats.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    with open_input(path) as (file, _):
+        try:
+            with Image.open(file, formats=_FORMATS) as image:
+                if image.mode.startswith("I"):
+                    return np.asarray(image, dtype=np.float32) / np.float32(65535)
+                return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
+        except UnidentifiedImageError as error:
+            raise bad_file(path, "no image that can be recognised", "a PPM, PNG or JPEG file") from error
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{path}: the image is too large to be read ({error}).") from error
+        except (OSError, ValueError, SyntaxError) as error:
+            raise bad_file(
+                path, f"a broken image ({error})", "a whole PPM, PNG or JPEG file", "copy it again"
+            ) from error

@@ -1,0 +1,217 @@
+"""The project's own sequence file: one HDF5 file per sequence, images and exact motion together.
+
+=====================  ===========================================================================================
+dataset                content
+=====================  ===========================================================================================
+``frames``             uint8 (T, H, W)
+``labels``             uint8 (T, H, W), optional
+``mesh``               float32 (T, 36, 5, 2) px, NaN where a node is not known; or, instead,
+``flows``, ``masks``   float32 (T-1, H, W, 2) px and uint8 (T-1, H, W)
+=====================  ===========================================================================================
+
+Attributes of the root: ``format``, ``format_version``, ``view``, ``patient``, ``vendor``, ``variant``, ``notes`` and,
+where known, ``spacing_mm`` (row, column), ``frame_rate_hz``, ``ed``, ``es``; then ``licence`` and whatever else the
+writer adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.files import atomic_path
+from cpwc_keras.types import MESH_SHAPE, CineLoop, Sequence
+
+FORMAT, FORMAT_VERSION = "cpwc-keras sequence", 1
+_DEFLATE_LIMIT = 1100  # deflate never compresses better than about 1032:1
+_TEXTS = ("view", "patient", "vendor", "variant")
+_OWN = {*_TEXTS, "format", "format_version", "notes", "spacing_mm", "frame_rate_hz", "ed", "es"}
+
+
+@dataclass(frozen=True)
+class SequenceHeader:
+    """What a sequence file says of itself without its arrays.
+
+    Attributes:
+        shape: (T, H, W) of the frames.
+        motion: "mesh" or "flows".
+        spacing_mm: (row_mm, col_mm), or None.
+        frame_rate_hz: frames a second, or None.
+        ed: index of the end-diastolic frame, or None.
+        es: index of the end-systolic frame, or None.
+        view: "A2C", "A3C", "A4C", or "".
+        patient: pseudonym.
+        vendor: maker of the scanner, or "".
+        variant: "clean", "reverberation", a motion pattern, or "".
+        notes: what was assumed, one sentence each.
+        attributes: everything else the writer added (licence, template, seed, …).
+    """
+
+    shape: tuple[int, int, int]
+    motion: str
+    spacing_mm: tuple[float, float] | None
+    frame_rate_hz: float | None
+    ed: int | None
+    es: int | None
+    view: str
+    patient: str
+    vendor: str
+    variant: str
+    notes: tuple[str, ...]
+    attributes: dict[str, object] = field(default_factory=dict)
+
+
+def write_sequence(path: str | Path, sequence: Sequence, attributes: Mapping[str, object] | None = None) -> None:
+    """Write a sequence, whole or not at all. Frames are rounded to 8 bits; motion stays exact.
+
+    Args:
+        path: the file, by custom ``.h5``.
+        sequence: what to write.
+        attributes: anything more to keep beside it (``licence``, ``template``, ``seed``), as text or numbers.
+
+    Raises:
+        InputError: the folder cannot be written to.
+        ValueError: `attributes` would hide one of the format's own.
+    """
+    attributes = dict(attributes or {})
+    if clash := _OWN & attributes.keys():
+        raise ValueError(f"attributes {sorted(clash)} belong to the sequence itself")
+    loop = sequence.loop
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "notes": "\n".join(loop.notes)})
+        file.attrs.update({"view": loop.view, "patient": loop.patient})
+        file.attrs.update({"vendor": sequence.vendor, "variant": sequence.variant})
+        for name in ("spacing_mm", "frame_rate_hz", "ed", "es"):
+            if (value := getattr(loop, name)) is not None:
+                file.attrs[name] = value
+        file.attrs.update(attributes)
+        _store(file, "frames", np.rint(np.clip(loop.frames, 0, 1) * 255).astype(np.uint8))
+        if loop.labels is not None:
+            _store(file, "labels", loop.labels.astype(np.uint8))
+        if sequence.mesh is not None:
+            _store(file, "mesh", sequence.mesh.astype(np.float32))
+        else:
+            _store(file, "flows", sequence.flows.astype(np.float32))
+            _store(file, "masks", (sequence.masks > 0).astype(np.uint8))
+
+
+def read_sequence(path: str | Path) -> Sequence:
+    """Read a sequence file.
+
+    Raises:
+        InputError: missing, truncated, of another format or version, or inconsistent.
+    """
+    with _open(path) as file:
+        header = _header(path, file)
+        frames, height, width = header.shape
+        stored = {
+            name: _load(path, file, name) for name in ("frames", "labels", "mesh", "flows", "masks") if name in file
+        }
+        expected = {"labels": header.shape, "mesh": (frames, *MESH_SHAPE, 2)}
+        expected |= {"flows": (frames - 1, height, width, 2), "masks": (frames - 1, height, width)}
+        for name, values in stored.items():
+            if name in expected and values.shape != expected[name]:
+                raise bad_file(path, f"{name} of shape {values.shape}", f"{expected[name]} for {frames} frames")
+    if "mesh" in stored and np.isinf(stored["mesh"]).any():
+        raise bad_file(path, "infinite mesh coordinates", "pixels, or NaN where a node is not known")
+    if "flows" in stored and not np.isfinite(stored["flows"]).all():
+        raise bad_file(path, "NaN or infinite flow", "finite pixels")
+    loop = CineLoop(
+        frames=stored["frames"].astype(np.float32) / np.float32(255),
+        labels=stored.get("labels"),
+        source=str(path),
+        **{
+            name: getattr(header, name)
+            for name in ("spacing_mm", "frame_rate_hz", "ed", "es", "view", "patient", "notes")
+        },
+    )
+    masks = stored["masks"].astype(np.float32) if "flows" in stored else None
+    return Sequence(loop, stored.get("mesh"), stored.get("flows"), masks, header.vendor, header.variant)
+
+
+def sequence_header(path: str | Path) -> SequenceHeader:
+    """Read what a sequence file says of itself, without its arrays.
+
+    Raises:
+        InputError: missing, of another format or version, or inconsistent.
+    """
+    with _open(path) as file:
+        return _header(path, file)
+
+
+def _store(file: h5py.File, name: str, values: np.ndarray) -> None:
+    chunks = (1, *values.shape[1:])
+    file.create_dataset(name, data=values, chunks=chunks, compression="gzip", shuffle=True, fletcher32=True)
+
+
+@contextmanager
+def _open(path) -> Iterator[h5py.File]:
+    if not Path(path).is_file():
+        raise bad_file(path, "no file", "a sequence file (.h5)")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # whatever HDF5 makes of a broken file
+        raise bad_file(path, f"a broken file ({error})", "a whole HDF5 sequence file", "write it again") from error
+
+
+def _header(path, file: h5py.File) -> SequenceHeader:
+    version = file.attrs.get("format_version")
+    if file.attrs.get("format") != FORMAT or version != FORMAT_VERSION:
+        found = f"format {file.attrs.get('format')} version {version}"
+        raise bad_file(path, found, f"{FORMAT} version {FORMAT_VERSION}")
+    shape = _dataset(path, file, "frames").shape
+    if len(shape) != 3 or min(shape) < 1:
+        raise bad_file(path, f"frames of shape {shape}", "(T, H, W)")
+    if ("mesh" in file) == ("flows" in file) or ("flows" in file) != ("masks" in file):
+        raise bad_file(path, f"the datasets {sorted(file)}", "either 'mesh', or 'flows' with 'masks'")
+    spacing, rate = file.attrs.get("spacing_mm"), file.attrs.get("frame_rate_hz")
+    if spacing is not None and (np.shape(spacing) != (2,) or not all(0 < float(s) < np.inf for s in spacing)):
+        raise bad_file(path, f"spacing_mm {spacing}", "two positive numbers (row, column)")
+    if rate is not None and not 0 < float(rate) < np.inf:
+        raise bad_file(path, f"frame_rate_hz {rate}", "a positive number")
+    instants = {name: None if (value := file.attrs.get(name)) is None else int(value) for name in ("ed", "es")}
+    for name, instant in instants.items():
+        if instant is not None and not 0 <= instant < shape[0]:
+            raise bad_file(path, f"{name} frame {instant}", f"an index within the {shape[0]} frames")
+    return SequenceHeader(
+        shape=shape,
+        motion="mesh" if "mesh" in file else "flows",
+        spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        frame_rate_hz=None if rate is None else float(rate),
+        notes=tuple(line for line in str(file.attrs.get("notes", "")).split("\n") if line),
+        attributes={name: value for name, value in file.attrs.items() if name not in _OWN},
+        **{name: str(file.attrs.get(name, "")) for name in _TEXTS},
+        **instants,
+    )
+
+
+def _dataset(path, file: h5py.File, name: str) -> h5py.Dataset:
+    """A dataset that lies in this very file: links and storage elsewhere are not followed."""
+    if name not in file:
+        raise bad_file(path, f"no dataset {name!r}", "a sequence file")
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise bad_file(path, f"a link in place of {name!r}", "data within the file")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+        raise bad_file(path, f"{name!r} stored elsewhere", "data within the file")
+    return dataset
+
+
+def _load(path, file: h5py.File, name: str) -> np.ndarray:
+    dataset = _dataset(path, file, name)
+    dtype = np.dtype(np.float32) if name in ("mesh", "flows") else np.dtype(np.uint8)
+    if dataset.dtype != dtype:
+        raise bad_file(path, f"{name!r} of type {dataset.dtype}", str(dtype))
+    if dataset.nbytes > dataset.id.get_storage_size() * _DEFLATE_LIMIT:
+        found = f"{dataset.id.get_storage_size():,} bytes of {name!r}"
+        raise bad_file(path, found, f"enough for shape {dataset.shape}", "write it again")
+    return dataset[()]
