@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cpwc_keras.errors import InputError
+from cpwc_keras.cli.quiet import import_keras_quietly
 
 DATASETS_FOLDER = "datasets"
 
@@ -92,6 +92,7 @@ def _train(phase: str, datasets, data_root, config, output, **options):
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    import_keras_quietly()
     from cpwc_keras.training.experiment import load_experiment
 
     folders = {}
@@ -105,11 +106,11 @@ def _train(phase: str, datasets, data_root, config, output, **options):
         experiment = load_experiment(phase, config, datasets=folders or None, **{**options, "weights": DEFAULT_PRESET})
     output = output or Path("runs") / phase
 
-    from cpwc_keras.training.phases import run
-
     console = Console()
     origin = experiment.weights or "He initialisation"
     console.print(f"{phase}: {experiment.network} from {origin} on {', '.join(experiment.datasets)} → {output}")
+    from cpwc_keras.training.phases import run
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -118,16 +119,21 @@ def _train(phase: str, datasets, data_root, config, output, **options):
         TimeRemainingColumn(),
         TextColumn("{task.fields[log]}"),
     )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("training", total=None, speed="", log="")
+    progress = Progress(*columns, console=console)
+    task = progress.add_task("training", total=None, speed="", log="")
 
-        def on_step(step, total, log):
-            shown = f"loss {log['data_loss']:.3f}  EPE {log['epe']:.2f} px" if log else ""
-            speed = f"{progress.tasks[task].speed or 0:.2f} steps/s"
-            progress.update(task, total=total, completed=step, speed=speed, log=shown)
+    def on_step(step, total, log):
+        progress.start()  # only now: until the first step there may be a mistake to report instead
+        shown = f"loss {log['data_loss']:.3f}  EPE {log['epe']:.2f} px" if log else ""
+        speed = f"{progress.tasks[task].speed or 0:.2f} steps/s"
+        progress.update(task, total=total, completed=step, speed=speed, log=shown)
 
-        try:
-            path = run(experiment, output, on_step)
-        except KeyboardInterrupt:
-            raise InputError(f"{output}: interrupted; a checkpoint was left, the same command goes on.") from None
+    try:
+        path = run(experiment, output, on_step)
+    except KeyboardInterrupt:
+        click.echo(f"{output}: interrupted; a checkpoint was left, the same command goes on from there.", err=True)
+        raise click.exceptions.Exit(130) from None
+    finally:
+        if progress.live.is_started:
+            progress.stop()
     console.print(f"The trained network is {path}.")

@@ -210,10 +210,10 @@ class _Recorder(keras.callbacks.Callback):
             self._write(validate(self.model.network, self.validation))
             if self.events:
                 self.events.pictures(self.step, self.model.network, self.validation)
-        if self.step % self.settings.checkpoint_every == 0 or last or self.interrupted:
-            save_checkpoint(self.folder, self.model.network, self.model.optimizer, self.identity)
         if self.on_step:
             self.on_step(self.step, self.latest)
+        if self.step % self.settings.checkpoint_every == 0 or last or self.interrupted:
+            save_checkpoint(self.folder, self.model.network, self.model.optimizer, self.identity)
         if self.interrupted:
             self.model.stop_training = True
 

@@ -36,8 +36,9 @@ def run(experiment: Experiment, folder: str | Path, on_step=None) -> Path:
     Raises:
         InputError: unusable data, weights or folder.
     """
+    # The data first: a mistyped dataset should not leave an empty folder behind.
+    source = make_source(experiment, Path(folder))
     folder = output_folder(folder)
-    source = make_source(experiment, folder)
     total = experiment.steps or max(1, experiment.epochs * source.training.epoch_size // experiment.batch_size)
     settings = LoopSettings(
         steps=total,

@@ -14,6 +14,7 @@ from cpwc_keras.data.pairs import PairPolicy, pair_from_sequence
 from cpwc_keras.data.pipeline import FixedPairs, PairSampler, Sampler
 from cpwc_keras.data.splits import leave_vendor_out, require_disjoint_patients, split_by_patient
 from cpwc_keras.errors import InputError
+from cpwc_keras.files import output_folder
 from cpwc_keras.training.experiment import SPECKLE, Experiment
 from cpwc_keras.types import DatasetItem, Sequence
 
@@ -75,7 +76,8 @@ def _without_large_displacements(items, experiment: Experiment, folder: Path) ->
     pairs_with_flow_files = items[0].dataset in ("chairs", "things")
     if experiment.maximum_displacement_px is None or not pairs_with_flow_files:
         return items
-    return remove_large_displacements(items, experiment.maximum_displacement_px, folder / "displacements.json")
+    cache = output_folder(folder) / "displacements.json"
+    return remove_large_displacements(items, experiment.maximum_displacement_px, cache)
 
 
 def _split(items, experiment: Experiment) -> tuple[list[DatasetItem], list[DatasetItem]]:

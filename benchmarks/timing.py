@@ -1,0 +1,36 @@
+"""Timing for a noisy machine: alternate the contenders, keep each one's best."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def best_seconds(contenders: dict[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
+    """Shortest time of each contender; they take turns, so that a slow spell of the machine hits all alike.
+
+    Args:
+        contenders: name → a call that does the work once. Each is called once before, to warm up.
+        rounds: turns each one gets.
+    """
+    best = {name: float("inf") for name in contenders}
+    for call in contenders.values():
+        call()
+    for _ in range(rounds):
+        for name, call in contenders.items():
+            start = time.perf_counter()
+            call()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def row(what: str, seconds: dict[str, float], ours: str, peer: str) -> dict:
+    """A line of the table: our time, the peer's, and the ratio."""
+    return {
+        "what": what,
+        "ours": ours,
+        "ours_ms": round(seconds[ours] * 1e3, 3),
+        "peer": peer,
+        "peer_ms": round(seconds[peer] * 1e3, 3),
+        "ratio": round(seconds[peer] / seconds[ours], 2),
+    }

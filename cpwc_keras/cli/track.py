@@ -1,0 +1,146 @@
+"""`cpwc-keras track` and `cpwc-keras demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_tracker = click.option(
+    "--tracker",
+    metavar="NAME|FILE",
+    help="What estimates the motion: a preset, a weights file, or one of the baselines farneback, dis, zero.  "
+    "[default: the shipped preset]",
+)
+_composition = click.option(
+    "--composition/--no-composition",
+    default=True,
+    show_default=True,
+    help="Average forward and backward motion (section II-B.5 of the paper).",
+)
+_dense_flow = click.option(
+    "--dense-flow", is_flag=True, help="Keep the motion of every pixel in tracking.h5 (large; slower)."
+)
+
+
+@click.command()
+@click.argument("input", type=click.Path(path_type=Path))
+@click.option("--contour", required=True, type=click.Path(path_type=Path), help="End-diastolic contour, a JSON file.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@_tracker
+@_composition
+@click.option("--spacing", nargs=2, type=float, metavar="ROW COL", help="Size of a pixel in mm, where INPUT has none.")
+@click.option("--frame-rate", type=float, metavar="HZ", help="Frames a second, where INPUT has none or a wrong one.")
+@click.option("--ed", type=int, metavar="FRAME", help="Frame of the contour, from 0.  [default: as the contour says]")
+@click.option(
+    "--es", type=int, metavar="FRAME", help="End-systolic frame.  [default: as the contour says, or estimated]"
+)
+@_dense_flow
+def track(input, contour, output, tracker, composition, spacing, frame_rate, ed, es, dense_flow):
+    """Track a left-ventricular contour through the cine loop INPUT and measure its strain.
+
+    INPUT is a multi-frame DICOM, NIfTI, MetaImage, MP4, AVI, GIF or the project's own sequence file. Spacing and frame
+    rate come from the file; videos have no spacing: give --spacing, or lengths are in pixels.
+
+    The contour runs from the basal septal point over the apex to the basal lateral point, in pixels (x, y) of the image
+    (for a DICOM, of its ultrasound region):
+
+    \b
+      {"format": "cpwc-keras contour", "version": 1, "frame": 22,
+       "image_size": [384, 512], "points": [[245, 243], [238, 226], …]}
+
+    \b
+    cpwc-keras track patient.dcm --contour ed.json -o result
+    cpwc-keras track loop.mp4 --contour ed.json -o result --spacing 0.3 0.3 --tracker dis
+
+    Writes tracking.h5 (the contour in every frame), strain.csv, summary.json, overlay.mp4, overlay.png and strain.png.
+    No file holds the patient's name.
+    """
+    _track(input, contour, output, tracker, composition, dense_flow, spacing or None, frame_rate, ed, es)
+
+
+@click.command()
+@click.option("-o", "--output", default="demo", show_default=True, type=click.Path(path_type=Path),
+              help="Folder for the results.")  # fmt: skip
+@_tracker
+@_composition
+@_dense_flow
+def demo(output, tracker, composition, dense_flow):
+    """Track a real apical four-chamber loop that comes with pydicom: 30 frames, about one beat.
+
+    The contour was drawn by eye, by people who are no cardiologists. Writes the same files as track.
+    """
+    from importlib.resources import as_file, files
+
+    from pydicom import examples
+
+    loop = Path(examples.get_path("ybr_color"))
+    with as_file(files("cpwc_keras.cli") / "assets" / "demo_contour.json") as contour:
+        _track(loop, contour, output, tracker, composition, dense_flow)
+
+
+def _track(
+    path, contour_path, output, tracker, composition, dense_flow, spacing=None, frame_rate=None, ed=None, es=None
+):
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from cpwc_keras.files import output_folder
+    from cpwc_keras.io.cine import read
+    from cpwc_keras.io.contours import read_contour
+    from cpwc_keras.tracking.cine import track as track_loop
+    from cpwc_keras.tracking.output import sha256, write_results
+
+    console = Console()
+    folder = output_folder(output)
+    contour = read_contour(contour_path)
+    loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
+    size = "×".join(str(n) for n in loop.frames.shape[1:])
+    console.print(f"{path}: {len(loop)} frames of {size}", soft_wrap=True)
+    if contour.note:
+        console.print(f"Contour: {contour.note}", style="dim")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("tracking", total=len(loop) - 1, speed="")
+
+        def on_progress(done, total):
+            progress.update(task, completed=done, total=total, speed=f"{progress.tasks[task].speed or 0:.1f} frames/s")
+
+        result = track_loop(
+            loop, contour, tracker, composition, frame=ed, es=es, keep_flow=dense_flow, on_progress=on_progress
+        )
+        settings = {
+            "tracker": tracker, "composition": composition, "spacing_mm": spacing, "frame_rate_hz": frame_rate,
+            "ed": ed, "es": es, "dense_flow": dense_flow, "contour_sha256": sha256(contour_path),
+            "contour_note": contour.note,
+        }  # fmt: skip
+        task = progress.add_task("writing", total=6, speed="")
+        files = write_results(result, loop, folder, settings, sha256(path), on_file=lambda _: progress.advance(task))
+    _show(console, result, files)
+
+
+def _show(console, result, files):
+    from rich.table import Table
+
+    unit = result.unit
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="left")
+    table.add_column(justify="right", style="bold")
+    table.add_column(style="dim")
+    table.add_row("GLS", f"{result.gls:.1f} %", "peak systolic longitudinal strain of the endocardium")
+    excursion = f"the mitral plane comes {result.annular_excursion:.1f} {unit} towards the apex"
+    table.add_row("MAPSE", f"{result.peak_mapse:.1f} %", excursion)
+    source = "estimated, the smallest cavity" if result.es_estimated else "as given"
+    table.add_row("ED, ES", f"{result.ed}, {result.es}", f"frames; end-systole {source}")
+    table.add_row("trust", f"{result.trust:.2f} {unit}", "a frame, median disagreement of forward and backward motion")
+    table.add_row("tracker", result.tracker, "forward and backward averaged" if result.composition else "forward only")
+    console.print()
+    console.print(table)
+    if result.notes:
+        console.print("\nAssumed:")
+        for note in result.notes:
+            console.print(f"  • {note}", style="yellow")
+    console.print("\nWritten:")
+    for path in files:
+        console.print(f"  {path}", soft_wrap=True, highlight=False)
