@@ -18,6 +18,7 @@ _REMEDIES = {
     errno.EPERM: "permission was denied; choose a folder you may write to",
     errno.EROFS: "the file system is read-only; choose a folder you may write to",
     errno.ENOTDIR: "a part of this path is a file, not a folder; choose another output folder",
+    errno.EISDIR: "a folder of that name stands where the file should be; choose another output folder",
     errno.EEXIST: "a file of that name stands where the folder should be; choose another output folder",
     errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",
 }
@@ -48,7 +49,10 @@ def output_folder(path: str | Path) -> Path:
     """
     path = Path(path)
     with write_errors_named(path):
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # some file systems make no folders and say it so
+            raise InputError(f"{path}: no folder can be made there; choose another output folder.") from error
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(b"\0")
     return path

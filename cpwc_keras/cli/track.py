@@ -70,13 +70,19 @@ def demo(output, tracker, composition, dense_flow):
 
     The contour was drawn by eye, by people who are no cardiologists. Writes the same files as track.
     """
-    from importlib.resources import as_file, files
-
     from pydicom import examples
 
-    loop = Path(examples.get_path("ybr_color"))
-    with as_file(files("cpwc_keras.cli") / "assets" / "demo_contour.json") as contour:
-        _track(loop, contour, output, tracker, composition, dense_flow)
+    _track(Path(examples.get_path("ybr_color")), None, output, tracker, composition, dense_flow)
+
+
+def demo_contour():
+    """The `Contour` of the demo: the end-diastolic endocardium on pydicom's loop, drawn by eye."""
+    from importlib.resources import as_file, files
+
+    from cpwc_keras.io.contours import read_contour
+
+    with as_file(files("cpwc_keras.cli") / "assets" / "demo_contour.json") as path:
+        return read_contour(path)
 
 
 def _track(
@@ -93,7 +99,7 @@ def _track(
 
     console = Console()
     folder = output_folder(output)
-    contour = read_contour(contour_path)
+    contour = read_contour(contour_path) if contour_path else demo_contour()
     loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
     size = "×".join(str(n) for n in loop.frames.shape[1:])
     console.print(f"{path}: {len(loop)} frames of {size}", soft_wrap=True)
@@ -112,8 +118,7 @@ def _track(
         )
         settings = {
             "tracker": tracker, "composition": composition, "spacing_mm": spacing, "frame_rate_hz": frame_rate,
-            "ed": ed, "es": es, "dense_flow": dense_flow, "contour_sha256": sha256(contour_path),
-            "contour_note": contour.note,
+            "ed": ed, "es": es, "dense_flow": dense_flow, "contour_note": contour.note,
         }  # fmt: skip
         task = progress.add_task("writing", total=6, speed="")
         files = write_results(result, loop, folder, settings, sha256(path), on_file=lambda _: progress.advance(task))

@@ -36,7 +36,7 @@ def read(
     Raises:
         InputError: missing, broken, of no known format, a single frame, or a spacing or rate that is not positive.
     """
-    for name, values in (("spacing", spacing_mm), ("frame rate", frame_rate_hz and (frame_rate_hz,))):
+    for name, values in (("spacing", spacing_mm), ("frame rate", None if frame_rate_hz is None else (frame_rate_hz,))):
         if values is not None and not all(math.isfinite(value) and value > 0 for value in values):
             raise InputError(f"The {name} must be positive, got {' '.join(f'{value:g}' for value in values)}.")
     loop = _open(Path(path))

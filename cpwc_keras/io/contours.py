@@ -162,8 +162,8 @@ def check_against(contour: Contour, loop: CineLoop) -> None:
 def resample(points: np.ndarray, n: int) -> np.ndarray:
     """Points at equal distances along a smooth curve through the given ones.
 
-    The curve is a natural cubic spline with centripetal parameters (Lee 1989), which neither loops nor overshoots
-    between unevenly spaced points. Its first and last point stay.
+    The curve is a cubic spline with centripetal parameters (Lee 1989), which hold it close to unevenly spaced points.
+    Its first and last point stay.
 
     Args:
         points: (N, 2) (x, y), N ≥ 2.
@@ -176,7 +176,7 @@ def resample(points: np.ndarray, n: int) -> np.ndarray:
 
     points = np.asarray(points, np.float64)
     parameter = np.concatenate([[0], np.cumsum(np.sqrt(np.linalg.norm(np.diff(points, axis=0), axis=1)))])
-    spline = CubicSpline(parameter, points, bc_type="natural")
+    spline = CubicSpline(parameter, points)
     fine = np.linspace(0, parameter[-1], 64 * max(n, len(points)))
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(spline(fine), axis=0), axis=1))])
     return spline(np.interp(np.linspace(0, length[-1], n), length, fine))

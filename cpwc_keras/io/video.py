@@ -55,6 +55,9 @@ def read_video(path: str | Path) -> CineLoop:
     rate = float(meta.get("fps") or 0) or None
     if rate:
         notes += (f"The frame rate is the video's ({rate:g} Hz), which need not be the scanner's.",)
+    expected = round(float(meta.get("duration") or 0) * (rate or 0))
+    if len(gray) < 0.9 * expected:
+        notes += (f"The video breaks off: {len(gray)} of about {expected} frames could be read.",)
     return CineLoop(frames, None, rate, source=str(path), notes=notes)
 
 

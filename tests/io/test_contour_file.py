@@ -71,7 +71,7 @@ def test_files_that_are_no_contour(tmp_path, content):
 @pytest.mark.parametrize(
     ("contour", "found"),
     [
-        (Contour(ARCH + [30, 0]), r"point 4 at \(95, 40\)"),
+        (Contour(ARCH + np.array([30, 0])), r"point 4 at \(95, 40\)"),
         (Contour(ARCH - [16, 0]), r"point 2 at \(-1, 40\)"),
         (Contour(ARCH, frame=5), "end-diastolic frame 5"),
         (Contour(ARCH, es_frame=9), "end-systolic frame 9"),

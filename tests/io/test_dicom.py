@@ -159,21 +159,17 @@ def test_region_of_a_larger_original_is_scaled(tmp_path):
 
 
 def test_region_scale_is_the_one_that_holds_the_moving_image(tmp_path):
-    """640×480 would hold the region, but not what moves in it; 1280×960 does."""
-    pixels, _ = sector_frames(height=240, width=320, box=(5, 115, 5, 155))
-    tags = {"SequenceOfUltrasoundRegions": [region(10, 10, 639, 469, delta=0.01)]}
+    """640×480 would hold the region, but what moves would lie beside it; 1280×960 holds both."""
+    pixels, _ = sector_frames(height=240, width=320, box=(0, 120, 80, 160))
+    tags = {"SequenceOfUltrasoundRegions": [region(320, 0, 639, 479, delta=0.01)]}
     loop = read_dicom(write(tmp_path / "a", pixels, **tags))
-    assert loop.spacing_mm == pytest.approx((0.2, 0.2)), "first screen: 640×480 holds both"
-    tags = {"SequenceOfUltrasoundRegions": [region(400, 200, 639, 469, delta=0.01)]}
-    pixels, _ = sector_frames(height=240, width=320, box=(52, 115, 102, 158))
-    loop = read_dicom(write(tmp_path / "b", pixels, **tags))
-    assert loop.spacing_mm == pytest.approx((0.4, 0.4))
+    assert loop.spacing_mm == pytest.approx((0.4, 0.4)) and "1280×960" in loop.notes[0]
+    assert loop.frames.shape[1:] == (120, 80)
 
 
 def test_region_that_fits_no_screen_is_not_believed(tmp_path):
     pixels, _ = sector_frames()
-    tags = {"SequenceOfUltrasoundRegions": [region(20, 10, 9000, 99)], "PixelSpacing": None}
-    tags.pop("PixelSpacing")
+    tags = {"SequenceOfUltrasoundRegions": [region(20, 10, 9000, 99)]}
     loop = read_dicom(write(tmp_path / "a", pixels, **tags))
     assert loop.frames.shape[1:] == (120, 160) and loop.spacing_mm is None
     assert "spacing is unknown" in loop.notes[0]

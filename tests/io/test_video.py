@@ -42,7 +42,9 @@ def test_gif_and_avi(tmp_path, suffix):
     import imageio.v3 as iio
 
     frames = speckle()
-    options = {"duration": 100, "loop": 0} if suffix == ".gif" else {"fps": 10, "plugin": "FFMPEG", "macro_block_size": 2}
+    options = (
+        {"duration": 100, "loop": 0} if suffix == ".gif" else {"fps": 10, "plugin": "FFMPEG", "macro_block_size": 2}
+    )
     iio.imwrite(tmp_path / f"a{suffix}", frames, **options)
     loop = cpwc_keras.read(tmp_path / f"a{suffix}")
     assert loop.frames.shape == (8, 64, 80) and loop.frame_rate_hz == pytest.approx(10)
@@ -61,6 +63,15 @@ def test_bad_videos(tmp_path):
     write_video(tmp_path / "one.mp4", speckle()[:1], 25)
     with pytest.raises(InputError, match="two frames"):
         read_video(tmp_path / "one.mp4")
+
+
+def test_a_video_that_breaks_off_says_so(tmp_path):
+    write_video(tmp_path / "a.mp4", np.repeat(RNG.integers(0, 255, (20, 64, 80, 1), dtype=np.uint8), 3, -1), 25)
+    whole = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    loop = read_video(tmp_path / "cut.mp4")
+    assert len(loop) < 18 and any("breaks off" in note for note in loop.notes)
+    assert not any("breaks off" in note for note in read_video(tmp_path / "a.mp4").notes)
 
 
 def test_what_ffmpeg_could_not_finish_is_not_kept(tmp_path, monkeypatch):

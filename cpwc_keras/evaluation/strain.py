@@ -1,0 +1,142 @@
+"""Clinical indices from a contour followed through a loop: longitudinal strain, MAPSE, end-systole (paper, III-D.2).
+
+A contour is (N, 2) as (x, y) pixels from the basal septal point over the apex to the basal lateral point; a loop of
+them is (T, N, 2), the same material points in every frame. Without a spacing, pixels are taken to be square: strain is
+a ratio, for which only the pixel's shape counts, and lengths are in pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Spacing = tuple[float, float] | None
+"""(row_mm, col_mm), or None where it is unknown."""
+
+
+def scaled(points: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+    """Points or vectors (..., 2) from pixels to mm, as float64; left in pixels without a spacing."""
+    row_mm, col_mm = spacing_mm or (1.0, 1.0)
+    return np.asarray(points, np.float64) * (col_mm, row_mm)
+
+
+def arc_length(contours: np.ndarray, spacing_mm: Spacing = None) -> np.ndarray:
+    """Length of each contour along its points.
+
+    Args:
+        contours: (..., N, 2).
+        spacing_mm: (row_mm, col_mm), or None.
+
+    Returns:
+        (...) in mm, or in pixels without a spacing.
+    """
+    return np.linalg.norm(np.diff(scaled(contours, spacing_mm), axis=-2), axis=-1).sum(axis=-1)
+
+
+def cavity_area(contours: np.ndarray, spacing_mm: Spacing = None) -> np.ndarray:
+    """Area between each contour and the straight line across its base.
+
+    Args:
+        contours: (..., N, 2).
+        spacing_mm: (row_mm, col_mm), or None.
+
+    Returns:
+        (...) in mm², or in square pixels without a spacing.
+    """
+    x, y = np.moveaxis(scaled(contours, spacing_mm), -1, 0)
+    return np.abs((x * np.roll(y, -1, axis=-1) - y * np.roll(x, -1, axis=-1)).sum(axis=-1)) / 2
+
+
+def apical_length(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) -> np.ndarray:
+    """Distance between the apex and the middle of the base.
+
+    The apex is the point furthest from the mid-base in the reference frame, followed as a material point; the mid-base
+    lies halfway between the first and the last point.
+
+    Args:
+        contours: (T, N, 2).
+        spacing_mm: (row_mm, col_mm), or None.
+        reference: index of the end-diastolic frame.
+
+    Returns:
+        (T,) in mm, or in pixels without a spacing.
+    """
+    contours = scaled(contours, spacing_mm)
+    base = (contours[:, 0] + contours[:, -1]) / 2
+    distance = np.linalg.norm(contours - base[:, None], axis=-1)
+    return distance[:, np.argmax(distance[reference])]
+
+
+def longitudinal_strain(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) -> np.ndarray:
+    """Lagrangian strain of the contour's length, (L(t) − L(t0)) / L(t0): eq. (2).
+
+    Args:
+        contours: (T, N, 2).
+        spacing_mm: (row_mm, col_mm), or None.
+        reference: t0, the end-diastolic frame.
+
+    Returns:
+        (T,) in percent; negative where the ventricle is shorter than at end-diastole.
+    """
+    return _change(arc_length(contours, spacing_mm), reference)
+
+
+def mapse(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) -> np.ndarray:
+    """Mitral annular plane systolic excursion as the paper computes it: eq. (2) with L from apex to mid-base.
+
+    Clinics give the excursion in mm, which is the fall of `apical_length`.
+
+    Args:
+        contours: (T, N, 2).
+        spacing_mm: (row_mm, col_mm), or None.
+        reference: t0, the end-diastolic frame.
+
+    Returns:
+        (T,) in percent.
+    """
+    return _change(apical_length(contours, spacing_mm, reference), reference)
+
+
+def peak_systolic(strain: np.ndarray, ed: int, es: int) -> float:
+    """The lowest value between end-diastole and end-systole, both included, whichever comes first in the loop.
+
+    Args:
+        strain: (T,) in percent.
+        ed: index of the end-diastolic frame.
+        es: index of the end-systolic frame.
+    """
+    first, last = sorted((ed, es))
+    return float(np.min(strain[first : last + 1]))
+
+
+def estimate_es(area: np.ndarray, ed: int) -> int:
+    """Where end-systole probably is: an estimate, for loops without a mark.
+
+    It is the frame of the smallest cavity within the beat next to end-diastole: of the frames from the first one in
+    which the area has fallen by half of its whole fall until it has risen again as far. The beat after end-diastole is
+    taken, unless the loop ends before its smallest area is passed and the beat before was recorded to a smaller one.
+
+    Args:
+        area: (T,) cavity area, in any unit.
+        ed: index of the end-diastolic frame.
+
+    Returns:
+        the index of a frame; `ed` itself where the area never falls.
+    """
+    after = ed + _first_minimum(area[ed:])
+    before = ed - _first_minimum(area[ed::-1])
+    cut_off = after == len(area) - 1 or after == ed
+    return before if cut_off and area[before] < area[after] else after
+
+
+def _first_minimum(area: np.ndarray) -> int:
+    """The smallest of the first run of values below the middle between the first value and the smallest of all."""
+    below = area < (area[0] + area.min()) / 2
+    if not below.any():
+        return 0
+    start = int(np.argmax(below))
+    length = int(np.argmin(np.append(below[start:], False)))
+    return start + int(np.argmin(area[start : start + length]))
+
+
+def _change(length: np.ndarray, reference: int) -> np.ndarray:
+    return (length / length[reference] - 1) * 100

@@ -1,0 +1,1 @@
+"""A contour through a cine loop."""

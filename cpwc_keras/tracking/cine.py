@@ -1,0 +1,241 @@
+"""A contour or mesh carried through a cine loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from cpwc_keras.errors import InputError
+from cpwc_keras.evaluation import strain as indices
+from cpwc_keras.io.contours import Contour, check_against, check_points, read_contour, resample
+from cpwc_keras.tracking.composition import compose, sample_flow
+from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker, estimate
+from cpwc_keras.types import MESH_SHAPE, CineLoop
+
+CONTOUR_POINTS = 36
+"""A contour is resampled to as many points as the paper's mesh has along the wall."""
+
+_MARGIN = 0.4
+"""How much of the contour's longer side a network sees around it."""
+
+_GRID_PX = 16
+"""Windows start at multiples of this, so that the network's coarser levels see the heart at the same phase."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrackingResult:
+    """Where the points went, what follows from it, and how far it can be trusted.
+
+    Attributes:
+        points: (T, N, 2) contour, or (T, 36, 5, 2) mesh, as (x, y) pixels.
+        disagreement_vectors: (T, N, 2) or (T, 36, 5, 2) pixels: for the step that led to each frame, where forward and
+            backward motion disagree (`composition.compose`); 0 at `ed`.
+        ed: index of the end-diastolic frame, where the contour was given.
+        es: index of the end-systolic frame.
+        es_estimated: whether `es` is the frame of smallest cavity (`evaluation.strain.estimate_es`), not a given one.
+        spacing_mm: (row_mm, col_mm), or None: lengths are then in pixels.
+        frame_rate_hz: frames a second, or None.
+        tracker: name of the tracker.
+        composition: whether forward and backward motion were averaged.
+        notes: what was assumed, one sentence each.
+        flows: (T-1, H, W, 2) float32 pixels from each frame to the next, or None.
+    """
+
+    points: np.ndarray
+    disagreement_vectors: np.ndarray
+    ed: int
+    es: int
+    es_estimated: bool
+    spacing_mm: tuple[float, float] | None
+    frame_rate_hz: float | None
+    tracker: str
+    composition: bool
+    notes: tuple[str, ...] = ()
+    flows: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def contours(self) -> np.ndarray:
+        """(T, N, 2): the contour, or the endocardial layer of the mesh."""
+        return self.points if self.points.ndim == 3 else self.points[:, :, 0]
+
+    @property
+    def unit(self) -> str:
+        """Unit of every length: "mm", or "px" where the spacing is unknown."""
+        return "mm" if self.spacing_mm else "px"
+
+    @cached_property
+    def disagreement(self) -> np.ndarray:
+        """(T, N) or (T, 36, 5): length of the forward-backward disagreement, in `unit`. Small is trustworthy."""
+        return np.linalg.norm(indices.scaled(self.disagreement_vectors, self.spacing_mm), axis=-1)
+
+    @cached_property
+    def length(self) -> np.ndarray:
+        """(T,): L(t) of the endocardium, in `unit`."""
+        return indices.arc_length(self.contours, self.spacing_mm)
+
+    @cached_property
+    def strain(self) -> np.ndarray:
+        """(T,): longitudinal strain in percent, eq. (2)."""
+        return indices.longitudinal_strain(self.contours, self.spacing_mm, self.ed)
+
+    @cached_property
+    def apical_length(self) -> np.ndarray:
+        """(T,): from the apex to the middle of the base, in `unit`."""
+        return indices.apical_length(self.contours, self.spacing_mm, self.ed)
+
+    @cached_property
+    def mapse(self) -> np.ndarray:
+        """(T,): MAPSE in percent, as the paper computes it."""
+        return indices.mapse(self.contours, self.spacing_mm, self.ed)
+
+    @property
+    def gls(self) -> float:
+        """Peak systolic longitudinal strain in percent."""
+        return indices.peak_systolic(self.strain, self.ed, self.es)
+
+    @property
+    def peak_mapse(self) -> float:
+        """Peak systolic MAPSE in percent."""
+        return indices.peak_systolic(self.mapse, self.ed, self.es)
+
+    @property
+    def annular_excursion(self) -> float:
+        """The same as a distance in `unit`: how far the mitral plane comes towards the apex."""
+        return -self.peak_mapse / 100 * float(self.apical_length[self.ed])
+
+    @property
+    def trust(self) -> float:
+        """Median disagreement between end-diastole and end-systole, in `unit` a frame."""
+        first, last = sorted((self.ed, self.es))
+        steps = np.delete(self.disagreement[first : last + 1], self.ed - first, axis=0)
+        return float(np.median(steps)) if len(steps) else 0.0
+
+
+def track(
+    loop: CineLoop,
+    contour: Contour | np.ndarray | str | Path,
+    tracker: Tracker | str | Path | None = None,
+    composition: bool = True,
+    frame: int | None = None,
+    es: int | None = None,
+    n_points: int | None = CONTOUR_POINTS,
+    keep_flow: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> TrackingResult:
+    """Carry a contour from end-diastole through the whole loop, forward to its end and backward to its start.
+
+    Both directions of each pair of neighbouring frames are estimated; with `composition` the motion is the mean of both
+    (II-B.5), else the forward one alone, and their disagreement is kept in either case. Frames that repeat the one
+    before do not move anything. One pair is in memory at a time, unless `keep_flow`.
+
+    A network is shown the heart with a margin, which is several times faster than the whole image; other trackers are
+    always shown the whole image, and so is a network with `keep_flow`.
+
+    Args:
+        loop: what `cpwc_keras.read` returns.
+        contour: a contour file, a `Contour`, (N, 2) points (x, y), or a mesh (36, 5, 2).
+        tracker: a callable (`Tracker`), the name of a baseline or preset, or a weights file; by default the preset
+            `cpwc_keras.models.presets.DEFAULT_PRESET`.
+        composition: average forward and backward motion.
+        frame: index of the end-diastolic frame the contour was drawn on; by default what the contour, else the loop,
+            says, else 0.
+        es: index of the end-systolic frame; by default what the contour or loop says, else it is estimated.
+        n_points: how many equally spaced points a contour is resampled to; None tracks it as given. A mesh is never
+            resampled.
+        keep_flow: keep the dense flow from each frame to the next.
+        on_progress: called as (pairs done, pairs in all).
+
+    Raises:
+        InputError: the contour does not fit the loop, a frame index lies beyond it, or the tracker is unknown.
+    """
+    points, ed, es = _start(loop, contour, frame, es, n_points)
+    run, name = as_tracker(tracker)
+    total = len(loop) - 1
+    carried = np.empty((len(loop), *points.shape))
+    disagreement = np.zeros_like(carried)
+    carried[ed] = points
+    shape = loop.frames.shape[1:]
+    flows = np.zeros((total, *shape, 2), np.float32) if keep_flow else None
+    crop = isinstance(run, NetworkTracker) and not keep_flow
+    size = _window_size(points, shape) if crop else shape
+    steps = [(t, t + 1) for t in range(ed, total)] + [(t, t - 1) for t in range(ed, 0, -1)]
+    for done, (here, there) in enumerate(steps, start=1):
+        if np.array_equal(loop.frames[here], loop.frames[there]):
+            carried[there] = carried[here]
+        else:
+            rows, columns = _window(carried[here], size, shape)
+            pair = loop.frames[[here, there], rows, columns]
+            forward, backward = estimate(run, pair, pair[::-1])
+            seen = carried[here] - (columns.start, rows.start)
+            displacement, disagreement[there] = compose(forward, backward, seen)
+            if not composition:
+                displacement = sample_flow(forward, seen)
+            carried[there] = carried[here] + displacement
+            if flows is not None:
+                flows[min(here, there)] = forward if there > here else backward
+        if on_progress:
+            on_progress(done, total)
+    estimated = es is None
+    if estimated:
+        endocardium = carried if carried.ndim == 3 else carried[:, :, 0]
+        es = indices.estimate_es(indices.cavity_area(endocardium, loop.spacing_mm), ed)
+    return TrackingResult(
+        points=carried,
+        disagreement_vectors=disagreement,
+        ed=ed,
+        es=es,
+        es_estimated=estimated,
+        spacing_mm=loop.spacing_mm,
+        frame_rate_hz=loop.frame_rate_hz,
+        tracker=name,
+        composition=composition,
+        notes=loop.notes,
+        flows=flows,
+    )
+
+
+def _start(loop, contour, frame, es, n_points) -> tuple[np.ndarray, int, int | None]:
+    """The points to carry, and the frames of end-diastole and end-systole, all checked."""
+    if isinstance(contour, str | Path):
+        contour = read_contour(contour)
+    if not isinstance(contour, Contour):
+        contour = Contour(np.asarray(contour, np.float64), loop.ed or 0)
+    points = contour.points
+    is_mesh = points.shape == (*MESH_SHAPE, 2)
+    ed = contour.frame if frame is None else frame
+    es = next((e for e in (es, contour.es_frame, loop.es) if e is not None), None)
+    named = contour.source or "The contour"
+    if is_mesh:
+        if not np.isfinite(points).all():
+            raise InputError(f"{named}: found a NaN or infinite node in the mesh, expected pixels.")
+        ring = points.reshape(-1, 2)
+    else:
+        check_points(points, named)
+        ring = points
+    check_against(Contour(ring, ed, contour.image_size, es, source=contour.source), loop)
+    if es is not None and es == ed:
+        raise InputError(f"{named}: end-systole and end-diastole are both frame {ed}; give two different frames.")
+    return (points if is_mesh or n_points is None else resample(points, n_points)), ed, es
+
+
+def _window_size(points: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of what a network is shown: multiples of 64, the network's padding, or the whole image."""
+    extent = np.ptp(points.reshape(-1, 2), axis=0)[::-1]
+    wanted = np.ceil((extent + 2 * _MARGIN * extent.max()) / 64) * 64
+    return min(int(wanted[0]), shape[0]), min(int(wanted[1]), shape[1])
+
+
+def _window(points: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a window of this size around the points, inside of the image."""
+    flat = points.reshape(-1, 2)
+    centre = ((flat.min(axis=0) + flat.max(axis=0)) / 2)[::-1]
+    wanted = np.round((centre - np.array(size) / 2) / _GRID_PX).astype(int) * _GRID_PX
+    start = np.clip(wanted, 0, np.array(shape) - size)
+    return slice(start[0], start[0] + size[0]), slice(start[1], start[1] + size[1])

@@ -1,0 +1,242 @@
+"""What tracking a loop leaves in its output folder.
+
+===============  =================================================================================================
+file             content
+===============  =================================================================================================
+``tracking.h5``  ``points`` (T, N, 2) or (T, 36, 5, 2) px; ``disagreement`` of the same frames and points, in mm or
+                 px; ``flow`` (T-1, H, W, 2) px if it was kept; sizes, spacing, time, ED and ES as attributes
+``strain.csv``   one line a frame: time, L, strain, apex to base, MAPSE, disagreement
+``summary.json`` the indices, the settings, the versions, what was assumed, and the SHA-256 of the input
+``overlay.mp4``  the contour on the loop, coloured by the disagreement
+``overlay.png``  the contour at end-diastole and at end-systole
+``strain.png``   the curves
+===============  =================================================================================================
+
+No file holds a name: neither a patient's, which readers never take, nor the input's, which in hospitals often is one.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cpwc_keras.files import atomic_path
+from cpwc_keras.io.input_file import open_input
+from cpwc_keras.io.video import write_video
+from cpwc_keras.tracking.cine import TrackingResult
+from cpwc_keras.types import CineLoop
+from cpwc_keras.viz.overlay import color_bar, disagreement_colors, draw_contour, enlarge, write_text
+from cpwc_keras.viz.report import strain_figure
+
+FORMAT, VERSION = "cpwc-keras tracking", 1
+_PACKAGES = ("cpwc-keras", "keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "pydicom")
+_PICTURE_HEIGHT = 720
+_PLAYBACK_HZ = 15.0
+"""Faster loops are slowed to this in the video, so that the eye can follow."""
+
+_INITIAL = np.array([225, 225, 225], np.uint8)
+
+
+def write_results(
+    result: TrackingResult,
+    loop: CineLoop,
+    folder: Path,
+    settings: dict,
+    input_sha256: str,
+    on_file: Callable[[Path], None] | None = None,
+) -> list[Path]:
+    """Write every file of the module's table; each is whole or absent.
+
+    Args:
+        result: of `cpwc_keras.track`.
+        loop: what was tracked.
+        folder: an existing folder (`cpwc_keras.files.output_folder`).
+        settings: what the user chose, for the summary.
+        input_sha256: of the input file, so that a result can be matched with it without naming it.
+        on_file: called with each path once it is there.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written to.
+    """
+    written = []
+    for name, write in (
+        ("tracking.h5", lambda path: _write_h5(path, result, loop)),
+        ("strain.csv", lambda path: _write_csv(path, result)),
+        ("overlay.png", lambda path: _write_png(path, result, loop)),
+        ("strain.png", lambda path: _write_plot(path, result)),
+        ("overlay.mp4", lambda path: _write_mp4(path, result, loop)),
+        ("summary.json", lambda path: _write_json(path, summary(result, settings, input_sha256))),
+    ):
+        write(folder / name)
+        written.append(folder / name)
+        if on_file:
+            on_file(folder / name)
+    return written
+
+
+def summary(result: TrackingResult, settings: dict, input_sha256: str) -> dict:
+    """The indices, with all that is needed to make them again."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "gls_percent": result.gls,
+        "mapse_percent": result.peak_mapse,
+        f"annular_excursion_{result.unit}": result.annular_excursion,
+        f"trust_disagreement_median_{result.unit}": result.trust,
+        "ed_frame": result.ed,
+        "es_frame": result.es,
+        "es_estimated": result.es_estimated,
+        "frames": len(result),
+        "spacing_mm": result.spacing_mm,
+        "frame_rate_hz": result.frame_rate_hz,
+        "tracker": result.tracker,
+        "composition": result.composition,
+        "notes": list(result.notes),
+        "input_sha256": input_sha256,
+        "settings": settings,
+        "versions": _versions(),
+    }
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, read in pieces.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    with open_input(path) as (file, _):
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _write_h5(path: Path, result: TrackingResult, loop: CineLoop) -> None:
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update({"format": FORMAT, "format_version": VERSION, "notes": "\n".join(result.notes)})
+        file.attrs.update({"ed": result.ed, "es": result.es, "es_estimated": result.es_estimated})
+        file.attrs.update({"tracker": result.tracker, "composition": result.composition})
+        file.attrs["image_size"] = loop.frames.shape[1:]
+        for name in ("spacing_mm", "frame_rate_hz"):
+            if (value := getattr(result, name)) is not None:
+                file.attrs[name] = value
+        file.create_dataset("points", data=result.points.astype(np.float32)).attrs["unit"] = "px"
+        file.create_dataset("disagreement", data=result.disagreement.astype(np.float32)).attrs["unit"] = result.unit
+        if result.flows is not None:
+            flow = file.create_dataset(
+                "flow", data=result.flows, chunks=(1, *result.flows.shape[1:]), compression="gzip", shuffle=True
+            )
+            flow.attrs["unit"] = "px"
+
+
+def _write_csv(path: Path, result: TrackingResult) -> None:
+    unit = result.unit
+    time = np.arange(len(result)) / (result.frame_rate_hz or np.nan)
+    disagreement = np.median(result.disagreement.reshape(len(result), -1), axis=1)
+    columns = {
+        f"length_{unit}": result.length,
+        "strain_percent": result.strain,
+        f"apex_to_base_{unit}": result.apical_length,
+        "mapse_percent": result.mapse,
+        f"disagreement_median_{unit}": disagreement,
+    }
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["frame", "time_s", *columns])
+        for frame, values in enumerate(zip(*columns.values(), strict=True)):
+            seconds = "" if np.isnan(time[frame]) else f"{time[frame]:.5f}"
+            writer.writerow([frame, seconds, *(f"{value:.5f}" for value in values)])
+
+
+def _write_json(path: Path, content: dict) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_plot(path: Path, result: TrackingResult) -> None:
+    figure = strain_figure(
+        result.strain,
+        result.mapse,
+        result.length,
+        result.disagreement.reshape(len(result), -1),
+        result.ed,
+        result.es,
+        result.unit,
+        result.frame_rate_hz,
+    )
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=160)
+
+
+def _write_png(path: Path, result: TrackingResult, loop: CineLoop) -> None:
+    import cv2
+
+    rows, columns = _view(result, loop)
+    frames = (result.ed, result.es)
+    panels = [_picture(result, loop, frame, rows, columns, with_initial=frame != result.ed) for frame in frames]
+    gap = np.full((panels[0].shape[0], 6, 3), 255, np.uint8)
+    picture = np.hstack([panels[0], gap, panels[1]])
+    with atomic_path(path) as temporary:
+        encoded = cv2.imencode(".png", picture[..., ::-1])[1]
+        temporary.write_bytes(encoded.tobytes())
+
+
+def _write_mp4(path: Path, result: TrackingResult, loop: CineLoop) -> None:
+    write_video(path, _pictures(result, loop), min(result.frame_rate_hz or _PLAYBACK_HZ, _PLAYBACK_HZ))
+
+
+def _pictures(result: TrackingResult, loop: CineLoop) -> Iterator[np.ndarray]:
+    rows, columns = slice(0, loop.frames.shape[1]), slice(0, loop.frames.shape[2])
+    for frame in range(len(loop)):
+        yield _picture(result, loop, frame, rows, columns)
+
+
+def _picture(result, loop, frame: int, rows: slice, columns: slice, with_initial: bool = False) -> np.ndarray:
+    """One frame with its contour, coloured by the disagreement, and what a reader needs to know."""
+    scale = max(1.0, _PICTURE_HEIGHT / (rows.stop - rows.start))
+    origin = (columns.start, rows.start)
+    canvas = enlarge(loop.frames[frame, rows, columns], scale)
+    if with_initial:
+        draw_contour(canvas, result.contours[result.ed] - origin, scale, _INITIAL, width=1, base=False)
+    largest = _largest(result)
+    endocardial = result.disagreement if result.points.ndim == 3 else result.disagreement[:, :, 0]
+    draw_contour(
+        canvas, result.contours[frame] - origin, scale, disagreement_colors(endocardial[frame], largest), width=3
+    )
+    height, width = canvas.shape[:2]
+    mark = {result.ed: "  ED", result.es: "  ES"}.get(frame, "")
+    time = f"  {frame / result.frame_rate_hz:.2f} s" if result.frame_rate_hz else ""
+    write_text(canvas, f"frame {frame}{time}{mark}", 16, 14, 20)
+    write_text(canvas, f"strain {result.strain[frame]:.1f} %", width - 16, 14, 20, anchor="ra")
+    label = f"disagreement ({result.unit} a frame)"
+    return color_bar(canvas, 16, height - 34, 140, 7, label, f"{largest:.2g}")
+
+
+def _largest(result: TrackingResult) -> float:
+    """The disagreement that is drawn red: so large that only the worst twentieth of the points is."""
+    return max(float(np.percentile(result.disagreement, 95)), 1e-6)
+
+
+def _view(result: TrackingResult, loop: CineLoop) -> tuple[slice, slice]:
+    """The part of the image around the contour, with half its size as margin."""
+    contours = result.contours[[result.ed, result.es]].reshape(-1, 2)
+    low, high = contours.min(axis=0), contours.max(axis=0)
+    centre, half = (low + high) / 2, 0.72 * (high - low).max()
+    height, width = loop.frames.shape[1:]
+    top, bottom = max(0, int(centre[1] - half)), min(height, int(centre[1] + half) + 1)
+    left, right = max(0, int(centre[0] - half)), min(width, int(centre[0] + half) + 1)
+    return slice(top, bottom), slice(left, right)

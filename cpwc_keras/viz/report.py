@@ -1,0 +1,85 @@
+"""The strain curve as a figure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_INK, _PALE, _GRID = "#22303c", "#8696a0", "#e4e9ec"
+_STRAIN, _MAPSE, _TRUST = "#c8443a", "#2b7a9b", "#5b8c5a"
+
+
+def strain_figure(
+    strain: np.ndarray,
+    mapse: np.ndarray,
+    length: np.ndarray,
+    disagreement: np.ndarray,
+    ed: int,
+    es: int,
+    unit: str = "mm",
+    frame_rate_hz: float | None = None,
+    title: str = "",
+):
+    """Strain and MAPSE, the endocardial length, and the forward-backward disagreement, over time.
+
+    Args:
+        strain: (T,) percent.
+        mapse: (T,) percent.
+        length: (T,) L(t) in `unit`.
+        disagreement: (T, N) in `unit`; the median and the 90th percentile over the points are drawn.
+        ed: index of the end-diastolic frame.
+        es: index of the end-systolic frame.
+        unit: "mm" or "px".
+        frame_rate_hz: frames a second; without it the axis counts frames.
+        title: one line above.
+
+    Returns:
+        a `matplotlib.figure.Figure`; save it with `savefig`.
+    """
+    from matplotlib.figure import Figure
+
+    time = np.arange(len(strain)) / (frame_rate_hz or 1)
+    figure = Figure(figsize=(7.6, 6.4), layout="constrained", facecolor="white")
+    main, middle, low = figure.subplots(3, 1, sharex=True, height_ratios=[3.2, 1.3, 1.0])
+
+    first, last = sorted((ed, es))
+    peak = first + int(np.argmin(strain[first : last + 1]))
+    peak_mapse = first + int(np.argmin(mapse[first : last + 1]))
+    main.axhline(0, color=_PALE, linewidth=0.8)
+    main.plot(time, mapse, color=_MAPSE, linewidth=1.6, label=f"MAPSE, peak systolic {mapse[peak_mapse]:.1f} %")
+    main.plot(time, strain, color=_STRAIN, linewidth=2.4, label=f"strain, peak systolic {strain[peak]:.1f} %")
+    main.plot(time[peak], strain[peak], "o", color=_STRAIN, markersize=7, markeredgecolor="white")
+    main.plot(time[peak_mapse], mapse[peak_mapse], "o", color=_MAPSE, markersize=5.5, markeredgecolor="white")
+    main.set_ylabel("change against ED (%)")
+    main.margins(y=0.12)
+    main.legend(loc="upper center", bbox_to_anchor=(0.5, 1.13), ncols=2, frameon=False, labelcolor=_INK, fontsize=9.5)
+
+    middle.plot(time, length, color=_INK, linewidth=1.6)
+    middle.set_ylabel(f"length L ({unit})")
+    middle.margins(y=0.15)
+
+    median, high = np.percentile(disagreement, [50, 90], axis=1)
+    low.fill_between(time, 0, high, color=_TRUST, alpha=0.2, linewidth=0, label="90 % of the points")
+    low.plot(time, median, color=_TRUST, linewidth=1.4, label="median")
+    low.set_ylabel(f"disagreement\n({unit} a frame)")
+    low.set_ylim(0, max(float(high.max()) * 1.35, 1e-3))
+    low.legend(loc="upper center", frameon=False, ncols=2, fontsize=8, labelcolor=_INK)
+    low.set_xlabel("time (s)" if frame_rate_hz else "frame")
+
+    for axis in (main, middle, low):
+        for frame, dashes in ((ed, (1, 0)), (es, (4, 3))):
+            axis.axvline(time[frame], color=_PALE, linewidth=0.9, dashes=dashes, zorder=0)
+        axis.grid(axis="y", color=_GRID, linewidth=0.8)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.spines[["left", "bottom"]].set_color(_PALE)
+        axis.tick_params(colors=_INK, labelsize=9)
+        axis.yaxis.label.set_color(_INK)
+        axis.xaxis.label.set_color(_INK)
+        axis.margins(x=0.015)
+    for frame, name in ((ed, "ED"), (es, "ES")):
+        main.annotate(name, (time[frame], 0.01), xycoords=("data", "axes fraction"), xytext=(4, 0),
+                      textcoords="offset points", color=_PALE, fontsize=9)  # fmt: skip
+    figure.align_ylabels()
+    if title:
+        figure.suptitle(title, color=_INK, fontsize=11)
+    return figure

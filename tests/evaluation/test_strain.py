@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cpwc_keras.evaluation.strain import (
+    apical_length,
+    arc_length,
+    cavity_area,
+    estimate_es,
+    longitudinal_strain,
+    mapse,
+    peak_systolic,
+)
+
+ANGLE = np.linspace(np.pi, 2 * np.pi, 181)
+ARCH = np.stack([100 + 40 * np.cos(ANGLE), 120 + 80 * np.sin(ANGLE)], -1)
+
+
+def about(centre, contour, factor):
+    return centre + factor * (contour - centre)
+
+
+@pytest.mark.parametrize("spacing", [None, (0.3, 0.3), (0.5, 0.2)])
+def test_a_contour_shrunk_by_a_fifth_has_minus_20_percent(spacing):
+    contours = np.stack([ARCH, about([100, 120], ARCH, 0.8), about([30, -7], ARCH, 0.8), ARCH])
+    np.testing.assert_allclose(longitudinal_strain(contours, spacing), [0, -20, -20, 0], atol=1e-10)
+    np.testing.assert_allclose(mapse(contours, spacing), [0, -20, -20, 0], atol=1e-10)
+    np.testing.assert_allclose(longitudinal_strain(contours, spacing, reference=1), [25, 0, 0, 25], atol=1e-10)
+
+
+def test_lengths_honour_anisotropic_spacing():
+    across, down = np.array([[10.0, 5], [20, 5]]), np.array([[10.0, 5], [10, 15]])
+    assert arc_length(across, (0.5, 0.2)) == pytest.approx(2.0)
+    assert arc_length(down, (0.5, 0.2)) == pytest.approx(5.0)
+    assert arc_length(down) == pytest.approx(10.0)
+
+
+def test_strain_depends_on_the_shape_of_pixels():
+    """Half as high, equally wide: the more a pixel is tall, the more is lost."""
+    flat = ARCH * [1, 0.5]
+    tall, square = (longitudinal_strain(np.stack([ARCH, flat]), s)[1] for s in ((2.0, 1.0), (1.0, 1.0)))
+    assert tall < square < 0
+    assert longitudinal_strain(np.stack([ARCH, flat]), None)[1] == square
+
+
+def test_half_ellipse_against_quadrature_and_formula():
+    step = np.linspace(np.pi, 2 * np.pi, 200_001)
+    expected = np.trapezoid(np.hypot(40 * np.sin(step), 80 * np.cos(step)), step)
+    assert arc_length(ARCH) == pytest.approx(expected, rel=1e-4)
+    assert cavity_area(ARCH, (0.5, 0.2)) == pytest.approx(np.pi * 40 * 80 / 2 * 0.1, rel=1e-3)
+
+
+def test_mapse_follows_the_apex_as_a_material_point():
+    moved = ARCH.copy()
+    moved[[0, -1]] -= [0, 16]  # the base comes 16 px towards the apex
+    moved[60, 1] = -500  # another point is now furthest away; the apex stays what it was
+    np.testing.assert_allclose(apical_length(np.stack([ARCH, moved])), [80, 64], atol=1e-10)
+    np.testing.assert_allclose(mapse(np.stack([ARCH, moved])), [0, -20], atol=1e-10)
+
+
+def test_peak_systolic_lies_between_ed_and_es_in_either_order():
+    strain = np.array([-30.0, 0, -5, -12, -10, -4, -40])
+    assert peak_systolic(strain, 1, 4) == -12
+    assert peak_systolic(strain, 4, 1) == -12
+    assert peak_systolic(strain, 1, 2) == -5
+
+
+def beats(frames, period, shift=0, shrink=0.5):
+    """Cavity area of a heart that beats: largest at `shift`, smallest 40 % of a beat later."""
+    phase = ((np.arange(frames) - shift) / period) % 1
+    course = np.where(phase < 0.4, np.sin(np.pi * phase / 0.8), np.cos(np.pi * (phase - 0.4) / 1.2))
+    return 100 * (1 - shrink * course)
+
+
+def test_es_is_in_the_first_beat_even_if_a_later_one_is_smaller():
+    area = beats(60, 20)
+    area[20:] *= 0.95
+    assert estimate_es(area, 0) == 8
+    assert estimate_es(area, 20) == 28
+
+
+def test_es_before_ed_where_the_loop_ends_too_early():
+    assert estimate_es(beats(24, 20, shift=20), 20) == 8
+    assert estimate_es(beats(21, 20, shift=20), 20) == 8
+
+
+def test_es_of_a_cavity_that_never_falls_is_ed():
+    assert estimate_es(np.ones(5), 2) == 2
+    assert estimate_es(np.array([1.0, 2, 3]), 0) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(1, 1000), min_size=1, max_size=40), st.data())
+def test_es_is_always_a_frame_not_larger_than_ed(values, data):
+    ed = data.draw(st.integers(0, len(values) - 1))
+    es = estimate_es(np.array(values), ed)
+    assert 0 <= es < len(values) and values[es] <= values[ed]

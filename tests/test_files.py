@@ -1,0 +1,58 @@
+"""Nothing is ever half-written."""
+
+import errno
+import os
+
+import pytest
+
+from cpwc_keras.errors import InputError
+from cpwc_keras.files import atomic_path, output_folder
+
+
+def test_the_file_appears_whole_and_at_once(tmp_path):
+    target = tmp_path / "deep" / "weights.tar.gz"
+    with atomic_path(target) as beside:
+        assert beside.parent == target.parent and beside.name.endswith(".tar.gz")
+        beside.write_bytes(b"abc")
+        assert not target.exists()
+    assert target.read_bytes() == b"abc" and list(target.parent.iterdir()) == [target]
+
+
+def test_a_failure_leaves_the_old_file_alone(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT])
+def test_the_systems_refusal_becomes_one_sentence(tmp_path, number):
+    with pytest.raises(InputError, match=r"a\.h5: cannot be written") as error, atomic_path(tmp_path / "a.h5"):
+        raise OSError(number, os.strerror(number))
+    assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []
+
+
+def test_h5py_hides_the_number_in_its_message(tmp_path):
+    with pytest.raises(InputError, match="disk is full"), atomic_path(tmp_path / "a.h5"):
+        raise OSError("[Errno 28] Unable to write (file write failed: errno = 28, error message = 'No space left')")
+
+
+def test_other_errors_of_the_system_are_not_dressed_up(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a"):
+        raise FileNotFoundError(errno.ENOENT, "something else")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="stands where the folder should be"):
+        output_folder(tmp_path / "file")
+    with pytest.raises(InputError, match="not a folder"):
+        output_folder(tmp_path / "file" / "run")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs a folder nobody can write to")
+def test_an_unwritable_folder_is_found_before_work_starts():
+    with pytest.raises(InputError, match="choose another output folder"):
+        output_folder("/proc/cpwc")
