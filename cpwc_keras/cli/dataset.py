@@ -24,7 +24,7 @@ _root = click.option(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, for scripts.")
 def info(dataset: str, root: str, sample: int, as_json: bool) -> None:
-    r"""Show what DATASET holds: counts, image sizes, spacing, frames, motion, strain, and what is missing.
+    """Show what DATASET holds: counts, image sizes, spacing, frames, motion, strain, and what is missing.
 
     Displacements are the 99th percentile of the motion between neighbouring frames of each item; strain is the lowest
     longitudinal strain of the endocardial layer against end-diastole.
@@ -52,7 +52,7 @@ def info(dataset: str, root: str, sample: int, as_json: bool) -> None:
 @_dataset
 @_root
 def verify(dataset: str, root: str) -> None:
-    r"""Read every file of DATASET; list the broken ones, one sentence each, and exit with 1 if there are any.
+    """Read every file of DATASET; list the broken ones, one sentence each, and exit with 1 if there are any.
 
     \b
     cpwc-keras verify chairs --root ~/data/FlyingChairs_release

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from cpwc_keras.cli.quiet import import_keras_quietly
+
 _tracker = click.option(
     "--tracker",
     metavar="NAME|FILE",
@@ -91,6 +93,7 @@ def _track(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from cpwc_keras.baselines.optical_flow import BASELINES
     from cpwc_keras.files import output_folder
     from cpwc_keras.io.cine import read
     from cpwc_keras.io.contours import read_contour
@@ -98,9 +101,11 @@ def _track(
     from cpwc_keras.tracking.output import sha256, write_results
 
     console = Console()
-    folder = output_folder(output)
     contour = read_contour(contour_path) if contour_path else demo_contour()
     loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
+    folder = output_folder(output)  # after the input is known to be good, before the long work
+    if tracker not in BASELINES:
+        import_keras_quietly()
     size = "×".join(str(n) for n in loop.frames.shape[1:])
     console.print(f"{path}: {len(loop)} frames of {size}", soft_wrap=True)
     if contour.note:

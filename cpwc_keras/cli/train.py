@@ -122,18 +122,23 @@ def _train(phase: str, datasets, data_root, config, output, **options):
     progress = Progress(*columns, console=console)
     task = progress.add_task("training", total=None, speed="", log="")
 
+    preparing = console.status("reading the data and building the network")
+
     def on_step(step, total, log):
+        preparing.stop()
         progress.start()  # only now: until the first step there may be a mistake to report instead
         shown = f"loss {log['data_loss']:.3f}  EPE {log['epe']:.2f} px" if log else ""
         speed = f"{progress.tasks[task].speed or 0:.2f} steps/s"
         progress.update(task, total=total, completed=step, speed=speed, log=shown)
 
     try:
+        preparing.start()
         path = run(experiment, output, on_step)
     except KeyboardInterrupt:
         click.echo(f"{output}: interrupted; a checkpoint was left, the same command goes on from there.", err=True)
         raise click.exceptions.Exit(130) from None
     finally:
+        preparing.stop()
         if progress.live.is_started:
             progress.stop()
     console.print(f"The trained network is {path}.")

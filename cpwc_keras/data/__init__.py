@@ -1,1 +1,1 @@
-
+"""Datasets: readers, splits, temporal pairs, augmentation, and the input pipeline."""

@@ -1,1 +1,1 @@
-
+"""Files: cine loops, contours, flow fields, sequences."""

@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cpwc_keras.evaluation.motion import endpoint_error
 from cpwc_keras.files import atomic_path
 from cpwc_keras.models.weights_file import save_network
 from cpwc_keras.training.checkpoints import list_checkpoints, restore_checkpoint, save_checkpoint
+from cpwc_keras.training.events import Events
 from cpwc_keras.training.loss import FlowTrainer
 from cpwc_keras.training.schedule import SCHEDULES, Adam
 
@@ -113,11 +115,11 @@ def fit(
     if start < settings.steps:
         recorder = _Recorder(settings, folder, start, identity, validation, on_step, tensorboard)
         source = tf_dataset if keras.backend.backend() == "tensorflow" else batches
-        data = source(sampler, settings.batch_size, start, workers=settings.workers)
-        with recorder:
-            trainer.fit(
-                data, epochs=1, steps_per_epoch=settings.steps - start, shuffle=False, verbose=0, callbacks=[recorder]
-            )
+        watched = _Watched(sampler)
+        steps = settings.steps - start
+        with recorder, watched.mistakes_told():
+            data = source(watched, settings.batch_size, start, workers=settings.workers)
+            trainer.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[recorder])
         if recorder.interrupted:
             raise KeyboardInterrupt
     elif settings.ema is not None:  # `fit` itself puts the averaged weights in place, after the last checkpoint
@@ -158,6 +160,32 @@ def _step_of(line: str) -> float:
         return np.inf
 
 
+class _Watched:
+    """A sampler whose `InputError` survives the frameworks, which make errors of their own of what a worker raises."""
+
+    def __init__(self, sampler: Sampler):
+        self.sampler = sampler
+        self.epoch_size = sampler.epoch_size
+        self.mistake: InputError | None = None
+
+    def sample(self, index: int):
+        try:
+            return self.sampler.sample(index)
+        except InputError as error:
+            self.mistake = error
+            raise
+
+    @contextmanager
+    def mistakes_told(self):
+        """Raise the user's mistake in place of whatever became of it."""
+        try:
+            yield
+        except Exception as error:
+            if self.mistake is not None:
+                raise self.mistake from error
+            raise
+
+
 class _Recorder(keras.callbacks.Callback):
     """What happens between steps: logs, validations, checkpoints, the end by Ctrl-C."""
 
@@ -168,7 +196,7 @@ class _Recorder(keras.callbacks.Callback):
         self.interrupted = False
         self.latest: dict = {}
         self.started = time.monotonic()
-        self.events = _Events(folder) if tensorboard else None
+        self.events = Events(folder) if tensorboard else None
 
     def __enter__(self):
         self.log = open(self.folder / "log.jsonl", "a", buffering=1)
@@ -222,46 +250,3 @@ class _Recorder(keras.callbacks.Callback):
         self.log.write(json.dumps({"step": self.step, "seconds": seconds, **values}) + "\n")
         if self.events:
             self.events.scalars(self.step, values)
-
-
-class _Events:
-    """TensorBoard events, without TensorFlow, so that runs on other backends have them too."""
-
-    def __init__(self, folder: Path):
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-        self.writer = EventFileWriter(str(folder / "tensorboard"))
-
-    def scalars(self, step: int, values: dict) -> None:
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        self._add(step, Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]))
-
-    def pictures(self, step: int, network, validation: FixedPairs, count: int = 3) -> None:
-        """Image 1, estimated flow and true flow of the first validation pairs, side by side."""
-        import cv2
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        from cpwc_keras.viz.flow import flow_to_color
-
-        values = []
-        for index in range(min(count, validation.epoch_size)):
-            pair = validation.sample(index)
-            flow = network.predict_on_batch([pair.image1[None, ..., None], pair.image2[None, ..., None]])[0]
-            largest = float(np.hypot(*np.moveaxis(pair.flow, -1, 0)).max()) or 1.0
-            gray = np.repeat((pair.image1 * 255).astype(np.uint8)[..., None], 3, axis=-1)
-            panel = np.hstack([gray, *(flow_to_color(field, largest) for field in (flow, pair.flow))])
-            _, png = cv2.imencode(".png", panel[..., ::-1])
-            image = Summary.Image(
-                encoded_image_string=png.tobytes(), height=panel.shape[0], width=panel.shape[1], colorspace=3
-            )
-            values.append(Summary.Value(tag=f"image 1, estimate, truth/{index}", image=image))
-        self._add(step, Summary(value=values))
-
-    def _add(self, step: int, summary) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-
-        self.writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
-
-    def close(self) -> None:
-        self.writer.close()

@@ -103,9 +103,14 @@ def test_bad_input_is_one_sentence_and_exit_code_2(inputs, monkeypatch, capsys):
     assert not (inputs / "out").exists() or not list((inputs / "out").iterdir())
 
 
-def test_the_output_folder_is_proven_before_anything_is_read(inputs, monkeypatch, capsys):
-    error = fails(monkeypatch, capsys, ["track", *run(inputs, loop="absent.dcm", output="loop.h5/deeper")])
-    assert "loop.h5/deeper" in error and "absent.dcm" not in error
+def test_the_output_folder_is_proven_before_the_long_work(inputs, monkeypatch, capsys):
+    monkeypatch.setattr("cpwc_keras.tracking.cine.track", None)  # calling it would be another error
+    assert "loop.h5/deeper" in fails(monkeypatch, capsys, ["track", *run(inputs, output="loop.h5/deeper")])
+
+
+def test_a_mistyped_input_leaves_no_folder_behind(inputs, monkeypatch, capsys):
+    assert "absent.dcm" in fails(monkeypatch, capsys, ["track", *run(inputs, loop="absent.dcm", output="new")])
+    assert not (inputs / "new").exists()
 
 
 def test_a_full_disk_is_named(inputs, monkeypatch, capsys):

@@ -51,9 +51,7 @@ def test_two_phases_on_real_formats(chairs, tmp_path):
     first = run("pretrain", "--dataset", f"chairs={chairs}", *common, folder=tmp_path)
     assert first.returncode == 0, first.stderr
     record = json.loads((tmp_path / "runs/pretrain/experiment.json").read_text())
-    assert (
-        record["data"]["chairs"] == {"found": 4, "train": 4, "validation": 0} or record["data"]["chairs"]["found"] == 4
-    )
+    assert record["data"]["chairs"]["found"] == 4
 
     from cpwc_keras.io.sequence_file import write_sequence
     from cpwc_keras.types import CineLoop, Sequence

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from cpwc_keras.data_prep import speckle
 from cpwc_keras.data_prep.speckle import SpecklePairs, SpeckleSettings
+from cpwc_keras.data_prep.speckle.beams import BeamSpace
+from cpwc_keras.data_prep.speckle.scene import DENSITY_PER_MM2, Scene
 from cpwc_keras.ops import warp
 
 
@@ -57,7 +58,7 @@ def test_the_flow_is_the_motion_of_the_speckle(pairs):
 def test_the_flow_is_the_displacement_of_the_scatterers():
     """The dense flow is the closed form that moves the scatterers, in pixels: no interpolation in between."""
     rng = np.random.default_rng(0)
-    scene = speckle._Scene.draw(SpeckleSettings(size=(32, 32)), rng)
+    scene = Scene.draw(SpeckleSettings(size=(32, 32)), rng)
     pair = scene.render(rng, "")
     inside = np.argwhere(pair.mask > 0)[::37]
     place = scene.grid()[tuple(inside.T)]
@@ -70,12 +71,14 @@ def test_tissue_is_fully_developed_speckle():
     ratios = []
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        scene = speckle._Scene.draw(settings, rng)
+        scene = Scene.draw(settings, rng)
         grid = scene.grid()
         radius, angle = np.hypot(grid[..., 0], grid[..., 1]), np.arctan2(grid[..., 0], grid[..., 1])
-        beams = speckle._BeamSpace.draw(scene, np.zeros((64, 64, 2), np.float32), radius, angle, rng)
+        beams = BeamSpace.draw(
+            scene.spacing, scene.depth, scene.half_angle, np.zeros((64, 64, 2), np.float32), radius, angle, rng
+        )
         low, high = scene.origin - beams.margin, scene.origin + 32 + beams.margin
-        points = rng.uniform(low, high, (int(speckle.DENSITY_PER_MM2 * np.prod(high - low)), 2))
+        points = rng.uniform(low, high, (int(DENSITY_PER_MM2 * np.prod(high - low)), 2))
         envelope = beams.to_pixels(np.abs(beams.spread(points, rng.standard_normal(len(points)))).astype(np.float32))
         # Depth changes the number of scatterers in a beam; a small patch does not see it.
         patch = envelope[16:48, 16:48][radius[16:48, 16:48] > 20]
