@@ -12,6 +12,7 @@ from numba import njit
 from scipy import ndimage
 from scipy.optimize import isotonic_regression
 
+from cpwc_keras.curves import distance_along, points_at
 from cpwc_keras.errors import InputError
 from cpwc_keras.fields import fill_triangles
 from cpwc_keras.segmentation import contours_from_labels
@@ -67,20 +68,20 @@ def mesh_from_contours(endo: np.ndarray, epi: np.ndarray, spacing_mm: tuple[floa
     if _enclosed_area(epi) <= _enclosed_area(endo):
         raise InputError("The epicardium does not run around the endocardium; are the two contours exchanged?")
 
-    length = _arc_length(epi)
+    length = distance_along(epi)
     apex = length[_distance_to_segment(epi, endo[0], endo[-1]).argmax()]
     half = MESH_SHAPE[0] // 2
     fraction = np.arange(half) / (half - 0.5)
     at = np.concatenate([fraction * apex, length[-1] - fraction[::-1] * (length[-1] - apex)])
-    outer = _at_length(epi, length, at)
+    outer = points_at(epi, length, at)
 
     perpendicular = _feet(endo, epi, length, at, outer)
     even = np.linspace(0, 1, MESH_SHAPE[0])
-    endo_length = _arc_length(endo)
+    endo_length = distance_along(endo)
     across = np.linspace(0, 1, MESH_SHAPE[1])[:, None]
     for towards_even in np.linspace(0, 1, 11):
         feet = (1 - towards_even) * perpendicular + towards_even * even
-        inner = _at_length(endo, endo_length, feet * endo_length[-1])
+        inner = points_at(endo, endo_length, feet * endo_length[-1])
         mesh = (inner[:, None] * (1 - across) + outer[:, None] * across) / scale
         if not inverted_triangles(mesh).any():
             return mesh.astype(np.float32)
@@ -193,23 +194,15 @@ def _open_curve(curve: np.ndarray, what: str) -> np.ndarray:
     curve = curve[np.insert((np.diff(curve, axis=0) != 0).any(1), 0, True)]
     if len(curve) < 3:
         raise InputError(f"The {what} has {len(curve)} distinct points; expected at least 3 from base to base.")
-    if np.linalg.norm(curve[-1] - curve[0]) < 0.05 * _arc_length(curve)[-1]:
+    if np.linalg.norm(curve[-1] - curve[0]) < 0.05 * distance_along(curve)[-1]:
         raise InputError(f"The {what} is closed; expected a curve that is open at the base.")
     return curve
-
-
-def _arc_length(curve: np.ndarray) -> np.ndarray:
-    return np.insert(np.linalg.norm(np.diff(curve, axis=0), axis=1).cumsum(), 0, 0.0)
 
 
 def _enclosed_area(curve: np.ndarray) -> float:
     """Between the curve and the segment that joins its ends."""
     x, y = (curve - curve[0]).T
     return abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
-
-
-def _at_length(curve: np.ndarray, length: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return np.stack([np.interp(at, length, curve[:, k]) for k in range(2)], -1)
 
 
 def _distance_to_segment(points: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
@@ -220,8 +213,8 @@ def _distance_to_segment(points: np.ndarray, start: np.ndarray, stop: np.ndarray
 def _feet(endo: np.ndarray, epi: np.ndarray, length: np.ndarray, at: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """Where the perpendiculars from the epicardium end on the endocardium, as rising fractions of its length."""
     fine = np.linspace(0, length[-1], 500)
-    smooth = ndimage.gaussian_filter1d(_at_length(epi, length, fine), _NORMAL_SMOOTHING * len(fine), 0, mode="nearest")
-    tangent = _at_length(np.gradient(smooth, axis=0), fine, at)
+    smooth = ndimage.gaussian_filter1d(points_at(epi, length, fine), _NORMAL_SMOOTHING * len(fine), 0, mode="nearest")
+    tangent = points_at(np.gradient(smooth, axis=0), fine, at)
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], -1)
     normal *= np.sign(np.sum(normal * (endo.mean(0) - outer), -1).sum())  # towards the cavity
 
@@ -235,7 +228,7 @@ def _feet(endo: np.ndarray, epi: np.ndarray, length: np.ndarray, at: np.ndarray,
     depth[~((depth > 0) & (u >= 0) & (u <= 1))] = np.inf
     nearest = depth.argmin(1)
     row = np.arange(len(outer))
-    endo_length = _arc_length(endo)
+    endo_length = distance_along(endo)
     foot = (endo_length[nearest] + u[row, nearest] * np.diff(endo_length)[nearest]) / endo_length[-1]
 
     hit = np.isfinite(depth[row, nearest])

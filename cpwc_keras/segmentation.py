@@ -6,6 +6,7 @@ import contourpy
 import numpy as np
 from scipy import ndimage
 
+from cpwc_keras.curves import distance_along, points_at
 from cpwc_keras.errors import InputError
 from cpwc_keras.types import CAVITY, MYOCARDIUM
 
@@ -107,9 +108,8 @@ def _between(hull: np.ndarray, endo: np.ndarray) -> np.ndarray:
     apex_side = max((one, other), key=lambda arc: np.linalg.norm(arc - middle, axis=1).max())
 
     # A wall's outer corner is where its border turns most, within the fifth of the curve next to the base.
-    length = np.insert(np.linalg.norm(np.diff(apex_side, axis=0), axis=1).cumsum(), 0, 0.0)
-    even = np.linspace(0, length[-1], _CORNER_SAMPLES)
-    curve = np.stack([np.interp(even, length, apex_side[:, k]) for k in range(2)], -1)
+    distance = distance_along(apex_side)
+    curve = points_at(apex_side, distance, np.linspace(0, distance[-1], _CORNER_SAMPLES))
     before = curve[_CORNER_REACH:-_CORNER_REACH] - curve[: -2 * _CORNER_REACH]
     after = curve[2 * _CORNER_REACH :] - curve[_CORNER_REACH:-_CORNER_REACH]
     turn = np.arctan2(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0], np.sum(before * after, -1))

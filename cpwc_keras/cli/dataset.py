@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import click
 
 DATASET_NAMES = ("chairs", "things", "alessandrini", "alessandrini-motion", "medicaid", "camus", "ted", "sequences")
@@ -70,27 +72,15 @@ def verify(dataset: str, root: str) -> None:
         raise SystemExit(1)
 
 
+@contextmanager
 def _progress(description: str, total: int):
-    from contextlib import contextmanager
-
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    rate = TextColumn("{task.fields[rate]}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    from cpwc_keras.cli.progress import progress_bar
 
-    @contextmanager
-    def running():
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(description, total=total, rate="")
-
-            def advance() -> None:
-                speed = progress.tasks[task].speed
-                progress.update(task, advance=1, rate=f"{speed:,.0f} items/s" if speed else "")
-
-            yield advance
-
-    return running()
+    with progress_bar(Console(stderr=True), "items", transient=True) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda: progress.advance(task)
 
 
 def _show(dataset: str, root: str, result) -> None:

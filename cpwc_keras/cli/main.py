@@ -48,7 +48,7 @@ def cli():
 def main() -> None:
     """Run the command; a user's mistake is one sentence and exit code 2, Ctrl-C is exit code 130."""
     try:
-        cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False)
     except InputError as error:
         _leave(f"Error: {error}", 2)
     except click.exceptions.Abort:
@@ -58,6 +58,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _leave(message: str, code: int) -> None:

@@ -91,41 +91,42 @@ def _track(
     path, contour_path, output, tracker, composition, dense_flow, spacing=None, frame_rate=None, ed=None, es=None
 ):
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from cpwc_keras.baselines.optical_flow import BASELINES
+    from cpwc_keras.cli.progress import progress_bar
     from cpwc_keras.files import output_folder
     from cpwc_keras.io.cine import read
     from cpwc_keras.io.contours import read_contour
+    from cpwc_keras.tracking.cine import place_contour
     from cpwc_keras.tracking.cine import track as track_loop
     from cpwc_keras.tracking.output import sha256, write_results
+    from cpwc_keras.tracking.pair import as_tracker
 
-    console = Console()
+    # All that can be wrong is found before anything is printed or created.
     contour = read_contour(contour_path) if contour_path else demo_contour()
     loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
-    folder = output_folder(output)  # after the input is known to be good, before the long work
+    contour = place_contour(loop, contour, ed, es)
     if tracker not in BASELINES:
         import_keras_quietly()
+    run, _ = as_tracker(tracker)
+    folder = output_folder(output)
+
+    console = Console()
     size = "×".join(str(n) for n in loop.frames.shape[1:])
     console.print(f"{path}: {len(loop)} frames of {size}", soft_wrap=True)
     if contour.note:
         console.print(f"Contour: {contour.note}", style="dim")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("tracking", total=len(loop) - 1, speed="")
-
-        def on_progress(done, total):
-            progress.update(task, completed=done, total=total, speed=f"{progress.tasks[task].speed or 0:.1f} frames/s")
-
+    with progress_bar(console, "frames") as progress:
+        task = progress.add_task("tracking", total=len(loop) - 1)
         result = track_loop(
-            loop, contour, tracker, composition, frame=ed, es=es, keep_flow=dense_flow, on_progress=on_progress
+            loop, contour, run, composition, keep_flow=dense_flow, on_progress=lambda *_: progress.advance(task)
         )
-        settings = {
-            "tracker": tracker, "composition": composition, "spacing_mm": spacing, "frame_rate_hz": frame_rate,
-            "ed": ed, "es": es, "dense_flow": dense_flow, "contour_note": contour.note,
-        }  # fmt: skip
-        task = progress.add_task("writing", total=6, speed="")
+    settings = {
+        "tracker": tracker, "composition": composition, "spacing_mm": spacing, "frame_rate_hz": frame_rate,
+        "ed": ed, "es": es, "dense_flow": dense_flow, "contour_note": contour.note,
+    }  # fmt: skip
+    with progress_bar(console, "files") as progress:
+        task = progress.add_task("writing", total=6)
         files = write_results(result, loop, folder, settings, sha256(path), on_file=lambda _: progress.advance(task))
     _show(console, result, files)
 

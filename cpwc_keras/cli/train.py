@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cpwc_keras.cli.progress import progress_bar
 from cpwc_keras.cli.quiet import import_keras_quietly
 
 DATASETS_FOLDER = "datasets"
@@ -24,7 +25,7 @@ def _options(command):
         ),
         click.option("--data-root", type=click.Path(path_type=Path), default=DATASETS_FOLDER, show_default=True,
                      help="Where datasets named without a folder lie."),
-        click.option("--config", type=click.Path(path_type=Path), help="Experiment YAML; options given win over it."),
+        click.option("--config", help="Experiment YAML, or speckle, which is shipped; options win over it."),
         click.option("-o", "--output", type=click.Path(path_type=Path), default=None,
                      help="Folder of the run; an interrupted run found there goes on.  [default: runs/PHASE]"),
         click.option("--weights", help="Preset or weights file to start from."),
@@ -38,8 +39,8 @@ def _options(command):
         click.option("--clipnorm", type=float, help="Bound on the gradient norm of each weight array."),
         click.option("--ema", type=float, help="Keep a moving average of the weights with this momentum."),
         click.option("--weight-decay", type=float, help="γ of eq. (1)."),
-        click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
-                     help="mixed_bfloat16 is a third faster on recent CPUs and GPUs."),
+        click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16"]),
+                     help="mixed_bfloat16 is faster on recent CPUs and GPUs."),
         click.option("--maximum-displacement", "maximum_displacement_px", type=float,
                      help="Leave out pairs that move more, in pixels."),
         click.option("--seed", type=int, help="Of everything random."),
@@ -63,7 +64,7 @@ def pretrain(**options):
 
     \b
     cpwc-keras pretrain --dataset chairs=/data/FlyingChairs_release --dataset things=/data/FlyingThings3D
-    cpwc-keras pretrain --dataset speckle --steps 6000 --crop 128 128      (needs no data)
+    cpwc-keras pretrain --config speckle                                   (needs no data)
 
     Writes network.h5, log.jsonl, experiment.json, TensorBoard events and checkpoints to the output folder. Started
     again with the same options, an interrupted run goes on where it stopped.
@@ -90,52 +91,40 @@ def transfer(**options):
 
 def _train(phase: str, datasets, data_root, config, output, **options):
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     import_keras_quietly()
+    from cpwc_keras.training.checkpoints import list_checkpoints
     from cpwc_keras.training.experiment import load_experiment
+    from cpwc_keras.training.phases import run
 
-    folders = {}
-    for entry in datasets:
-        name, _, folder = entry.partition("=")
-        folders[name] = folder or str(data_root / name)
-    experiment = load_experiment(phase, config, datasets=folders or None, **options)
+    folders = {name: folder for name, _, folder in (entry.partition("=") for entry in datasets)}
+    given = {**options, "datasets": folders or None, "data_root": data_root}
+    experiment = load_experiment(phase, config, **given)
     if phase == "transfer" and not experiment.weights:
         from cpwc_keras.models.presets import DEFAULT_PRESET
 
-        experiment = load_experiment(phase, config, datasets=folders or None, **{**options, "weights": DEFAULT_PRESET})
+        experiment = load_experiment(phase, config, **{**given, "weights": DEFAULT_PRESET})
     output = output or Path("runs") / phase
 
     console = Console()
     origin = experiment.weights or "He initialisation"
     console.print(f"{phase}: {experiment.network} from {origin} on {', '.join(experiment.datasets)} → {output}")
-    from cpwc_keras.training.phases import run
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[log]}"),
-    )
-    progress = Progress(*columns, console=console)
-    task = progress.add_task("training", total=None, speed="", log="")
-
+    progress = progress_bar(console, "steps")
+    task = progress.add_task("training", total=None)
     preparing = console.status("reading the data and building the network")
 
     def on_step(step, total, log):
         preparing.stop()
         progress.start()  # only now: until the first step there may be a mistake to report instead
-        shown = f"loss {log['data_loss']:.3f}  EPE {log['epe']:.2f} px" if log else ""
-        speed = f"{progress.tasks[task].speed or 0:.2f} steps/s"
-        progress.update(task, total=total, completed=step, speed=speed, log=shown)
+        note = f"loss {log['data_loss']:.3f}  EPE {log['epe']:.2f} px" if log else ""
+        progress.update(task, total=total, completed=step, note=note)
 
     try:
         preparing.start()
         path = run(experiment, output, on_step)
     except KeyboardInterrupt:
-        click.echo(f"{output}: interrupted; a checkpoint was left, the same command goes on from there.", err=True)
+        left = "; a checkpoint was left, the same command goes on from there" if list_checkpoints(output) else ""
+        click.echo(f"{output}: interrupted{left}.", err=True)
         raise click.exceptions.Exit(130) from None
     finally:
         preparing.stop()

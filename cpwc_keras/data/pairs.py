@@ -62,6 +62,9 @@ def pair_from_sequence(recording: Sequence | FramePair, first: int, second: int)
     whose mesh is NaN has an empty mask (or one with holes, where only some nodes are NaN): it adds nothing to a loss
     that is summed over the mask.
 
+    The images, and the flow and mask of neighbouring frames with dense fields, are views: a pair that is kept longer
+    than its recording should be copied, or it keeps the whole recording in memory.
+
     Args:
         recording: a sequence, or a single pair, whose frames are 0 and 1.
         first: index of the frame that becomes `image1`.

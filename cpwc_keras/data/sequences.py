@@ -1,4 +1,4 @@
-"""A folder of the project's own sequence files, as `simulate` and `prepare` write them."""
+"""A folder of the project's own sequence files, as `cpwc_keras.io.sequence_file.write_sequence` writes them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ def find(root: str | Path) -> list[DatasetItem]:
     root = existing_folder(root)
     items = find_files(root, "sequences")
     if not items:
-        raise wrong_layout(
-            root, "sequences", "sequence files (.h5) in it or below, as `cpwc-keras simulate` writes them"
-        )
+        expected = "sequence files (.h5) in it or below, as `cpwc_keras.io.sequence_file.write_sequence` writes them"
+        raise wrong_layout(root, "sequences", expected)
     return items
 
 

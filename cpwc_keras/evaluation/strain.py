@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cpwc_keras.curves import segment_lengths
+
 Spacing = tuple[float, float] | None
 """(row_mm, col_mm), or None where it is unknown."""
 
@@ -29,7 +31,7 @@ def arc_length(contours: np.ndarray, spacing_mm: Spacing = None) -> np.ndarray:
     Returns:
         (...) in mm, or in pixels without a spacing.
     """
-    return np.linalg.norm(np.diff(scaled(contours, spacing_mm), axis=-2), axis=-1).sum(axis=-1)
+    return segment_lengths(scaled(contours, spacing_mm)).sum(axis=-1)
 
 
 def cavity_area(contours: np.ndarray, spacing_mm: Spacing = None) -> np.ndarray:
@@ -104,8 +106,13 @@ def peak_systolic(strain: np.ndarray, ed: int, es: int) -> float:
         ed: index of the end-diastolic frame.
         es: index of the end-systolic frame.
     """
+    return float(strain[peak_systolic_frame(strain, ed, es)])
+
+
+def peak_systolic_frame(strain: np.ndarray, ed: int, es: int) -> int:
+    """Index of the frame of `peak_systolic`; the arguments are the same."""
     first, last = sorted((ed, es))
-    return float(np.min(strain[first : last + 1]))
+    return first + int(np.argmin(strain[first : last + 1]))
 
 
 def estimate_es(area: np.ndarray, ed: int) -> int:

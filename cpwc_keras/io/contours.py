@@ -25,9 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cpwc_keras.curves import distance_along, segment_lengths
 from cpwc_keras.errors import bad_file
-from cpwc_keras.files import atomic_path
 from cpwc_keras.io.input_file import open_input
+from cpwc_keras.record import write_json
 from cpwc_keras.types import CineLoop
 
 FORMAT, VERSION = "cpwc-keras contour", 1
@@ -106,8 +107,7 @@ def write_contour(path: str | Path, contour: Contour) -> None:
         content["es_frame"] = int(contour.es_frame)
     if contour.note:
         content["note"] = contour.note
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 def check_points(points: np.ndarray, name: str | Path = "The contour") -> None:
@@ -175,10 +175,10 @@ def resample(points: np.ndarray, n: int) -> np.ndarray:
     from scipy.interpolate import CubicSpline
 
     points = np.asarray(points, np.float64)
-    parameter = np.concatenate([[0], np.cumsum(np.sqrt(np.linalg.norm(np.diff(points, axis=0), axis=1)))])
+    parameter = np.insert(np.sqrt(segment_lengths(points)).cumsum(), 0, 0.0)
     spline = CubicSpline(parameter, points)
     fine = np.linspace(0, parameter[-1], 64 * max(n, len(points)))
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(spline(fine), axis=0), axis=1))])
+    length = distance_along(spline(fine))
     return spline(np.interp(np.linspace(0, length[-1], n), length, fine))
 
 

@@ -19,6 +19,8 @@ DEFAULT_PRESET = "c_pwc_net_speckle_provisional"
 def list_presets() -> dict[str, dict]:
     """Name → card of every shipped preset. A card says what the network saw and how well it does."""
     folder = files("cpwc_keras.models") / "presets"
+    if not folder.is_dir():
+        return {}
     cards = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".json")), key=lambda e: e.name)
     return {card.name.removesuffix(".json"): json.loads(card.read_text()) for card in cards}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -155,7 +155,10 @@ def track(
     Raises:
         InputError: the contour does not fit the loop, a frame index lies beyond it, or the tracker is unknown.
     """
-    points, ed, es = _start(loop, contour, frame, es, n_points)
+    start = place_contour(loop, contour, frame, es)
+    points, ed, es = start.points, start.frame, start.es_frame
+    if points.ndim == 2 and n_points is not None:
+        points = resample(points, n_points)
     run, name = as_tracker(tracker)
     total = len(loop) - 1
     carried = np.empty((len(loop), *points.shape))
@@ -201,8 +204,23 @@ def track(
     )
 
 
-def _start(loop, contour, frame, es, n_points) -> tuple[np.ndarray, int, int | None]:
-    """The points to carry, and the frames of end-diastole and end-systole, all checked."""
+def place_contour(
+    loop: CineLoop, contour: Contour | np.ndarray | str | Path, frame: int | None = None, es: int | None = None
+) -> Contour:
+    """Settle where tracking starts: all that `track` checks of a contour, without the work.
+
+    Args:
+        loop: what is to be tracked.
+        contour: a contour file, a `Contour`, (N, 2) points (x, y), or a mesh (36, 5, 2).
+        frame: index of the end-diastolic frame, as for `track`.
+        es: index of the end-systolic frame, as for `track`.
+
+    Returns:
+        the contour (or mesh) with the frames of end-diastole and, where anyone knows it, end-systole settled.
+
+    Raises:
+        InputError: the contour does not fit the loop, a frame index lies beyond it, or both frames are the same.
+    """
     if isinstance(contour, str | Path):
         contour = read_contour(contour)
     if not isinstance(contour, Contour):
@@ -222,7 +240,7 @@ def _start(loop, contour, frame, es, n_points) -> tuple[np.ndarray, int, int | N
     check_against(Contour(ring, ed, contour.image_size, es, source=contour.source), loop)
     if es is not None and es == ed:
         raise InputError(f"{named}: end-systole and end-diastole are both frame {ed}; give two different frames.")
-    return (points if is_mesh or n_points is None else resample(points, n_points)), ed, es
+    return replace(contour, frame=ed, es_frame=es)
 
 
 def _window_size(points: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:

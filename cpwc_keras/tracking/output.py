@@ -19,9 +19,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import h5py
@@ -30,13 +28,13 @@ import numpy as np
 from cpwc_keras.files import atomic_path
 from cpwc_keras.io.input_file import open_input
 from cpwc_keras.io.video import write_video
+from cpwc_keras.record import versions, write_json
 from cpwc_keras.tracking.cine import TrackingResult
 from cpwc_keras.types import CineLoop
 from cpwc_keras.viz.overlay import color_bar, disagreement_colors, draw_contour, enlarge, write_text
 from cpwc_keras.viz.report import strain_figure
 
 FORMAT, VERSION = "cpwc-keras tracking", 1
-_PACKAGES = ("cpwc-keras", "keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "pydicom")
 _PICTURE_HEIGHT = 720
 _PLAYBACK_HZ = 15.0
 """Faster loops are slowed to this in the video, so that the eye can follow."""
@@ -72,7 +70,7 @@ def write_results(
         ("overlay.png", lambda path: _write_png(path, result, loop)),
         ("strain.png", lambda path: _write_plot(path, result)),
         ("overlay.mp4", lambda path: _write_mp4(path, result, loop)),
-        ("summary.json", lambda path: _write_json(path, summary(result, settings, input_sha256))),
+        ("summary.json", lambda path: write_json(path, summary(result, settings, input_sha256))),
     ):
         write(folder / name)
         written.append(folder / name)
@@ -101,7 +99,7 @@ def summary(result: TrackingResult, settings: dict, input_sha256: str) -> dict:
         "notes": list(result.notes),
         "input_sha256": input_sha256,
         "settings": settings,
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -113,16 +111,6 @@ def sha256(path: str | Path) -> str:
     """
     with open_input(path) as (file, _):
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _write_h5(path: Path, result: TrackingResult, loop: CineLoop) -> None:
@@ -160,11 +148,6 @@ def _write_csv(path: Path, result: TrackingResult) -> None:
         for frame, values in enumerate(zip(*columns.values(), strict=True)):
             seconds = "" if np.isnan(time[frame]) else f"{time[frame]:.5f}"
             writer.writerow([frame, seconds, *(f"{value:.5f}" for value in values)])
-
-
-def _write_json(path: Path, content: dict) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _write_plot(path: Path, result: TrackingResult) -> None:

@@ -18,10 +18,12 @@ class NetworkTracker:
 
     Args:
         model: called as ``model([image1, image2])`` with two (B, H, W, 1) float32; returns (B, H, W, 2) in pixels.
+        name: what results call it.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, name: str = "NetworkTracker"):
         self.model = model
+        self.__name__ = name  # where functions, the other trackers, have theirs
 
     def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """The flow from the first images to the second, as `Tracker`."""
@@ -47,8 +49,9 @@ def as_tracker(tracker: Tracker | str | Path | None) -> tuple[Tracker, str]:
         return BASELINES[str(tracker)], str(tracker)
     from cpwc_keras.models.presets import DEFAULT_PRESET, load_model  # brings Keras, which the baselines do not need
 
-    name = DEFAULT_PRESET if tracker is None else str(tracker)
-    return NetworkTracker(load_model(name)), Path(name).name
+    source = DEFAULT_PRESET if tracker is None else str(tracker)
+    name = Path(source).name
+    return NetworkTracker(load_model(source), name), name
 
 
 def estimate(tracker: Tracker, first: np.ndarray, second: np.ndarray) -> np.ndarray:

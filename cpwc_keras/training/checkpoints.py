@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from cpwc_keras.errors import bad_file
+from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import atomic_path
 from cpwc_keras.models.weights_file import read_variables, write_variables
 
@@ -43,9 +44,34 @@ def save_checkpoint(folder: Path, network, optimizer, identity: dict) -> Path:
     return path
 
 
+def sweep_partial_files(folder: Path) -> None:
+    """Remove what a run that was killed while writing left half-written."""
+    for path in folder.glob(".*.partial.h5"):
+        path.unlink(missing_ok=True)
+
+
 def list_checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints of a run, oldest first. (Incomplete ones have other names and are never listed.)"""
     return sorted(path for path in folder.glob("checkpoint-*.h5") if _NAME.fullmatch(path.name))
+
+
+def require_same_run(path: Path, identity: dict) -> None:
+    """Raise unless the checkpoint is of the run that `identity` describes: going on would mix the two in silence.
+
+    Raises:
+        InputError: damaged, or of a run with other settings.
+    """
+    with _opened(path) as file:
+        saved = json.loads(file.attrs["identity"])
+    different = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
+    if different:
+        key = different[0]
+        raise bad_file(
+            path,
+            f"a run with {key} = {saved.get(key)!r}",
+            f"{key} = {identity.get(key)!r}",
+            "choose another output folder or the same settings",
+        )
 
 
 def restore_checkpoint(path: Path, network, optimizer, identity: dict) -> int:
@@ -55,24 +81,23 @@ def restore_checkpoint(path: Path, network, optimizer, identity: dict) -> int:
         The step it was written at.
 
     Raises:
-        InputError: damaged, or of a run with other settings: going on would mix the two in silence.
+        InputError: damaged, or of a run with other settings.
     """
+    require_same_run(path, identity)
+    with _opened(path) as file:
+        read_variables(file["network"], network.variables, path)
+        read_variables(file["optimizer"], optimizer.variables, path)
+        return int(file.attrs["step"])
+
+
+@contextmanager
+def _opened(path: Path):
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise bad_file(path, "another kind of HDF5 file", "a checkpoint")
-            saved = json.loads(file.attrs["identity"])
-            different = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
-            if different:
-                key = different[0]
-                raise bad_file(
-                    path,
-                    f"a run with {key} = {saved.get(key)!r}",
-                    f"{key} = {identity.get(key)!r}",
-                    "choose another output folder or the same settings",
-                )
-            read_variables(file["network"], network.variables, path)
-            read_variables(file["optimizer"], optimizer.variables, path)
-            return int(file.attrs["step"])
-    except OSError as error:
+            yield file
+    except InputError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise bad_file(path, "a damaged file", "a checkpoint", "delete it to go on from the one before") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -14,9 +15,30 @@ import yaml
 
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.models.weights_file import NETWORKS
+from cpwc_keras.training.schedule import SCHEDULES
 
 PHASES = ("pretrain", "transfer")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+CHOICES = {
+    "phase": PHASES,
+    "network": tuple(NETWORKS),
+    "precision": ("float32", "mixed_bfloat16"),
+    "schedule": tuple(SCHEDULES),
+    "directions": ("both", "forward"),
+}
+
+_AT_LEAST_ONE = (lambda value: value >= 1, "1 or more")
+_ABOVE_ZERO = (lambda value: 0 < value < math.inf, "above 0")
+_RANGES = {
+    **dict.fromkeys(("epochs", "steps", "batch_size", "workers"), _AT_LEAST_ONE),
+    **dict.fromkeys(("log_every", "checkpoint_every", "validate_every"), _AT_LEAST_ONE),
+    **dict.fromkeys(("learning_rate", "clipnorm", "maximum_displacement_px"), _ABOVE_ZERO),
+    "weight_decay": (lambda value: 0 <= value < math.inf, "0 or more"),
+    "ema": (lambda value: 0 < value < 1, "between 0 and 1"),
+    "validation_fraction": (lambda value: 0 <= value < 1, "0 or more and below 1"),
+    "validation_pairs": (lambda value: value >= 0, "0 or more"),
+    "seed": (lambda value: 0 <= value < 2**31, "from 0 to 2,147,483,647"),
+}
+
 SPECKLE = "speckle"
 """The dataset that needs no files: procedural speckle pairs, made as they are needed."""
 
@@ -42,7 +64,7 @@ class Experiment:
         weight_decay: γ of eq. (1).
         clipnorm: bound on each array's gradient norm, or None.
         ema: momentum of the averaged weights that are kept, or None.
-        precision: "float32", "mixed_bfloat16" or "mixed_float16".
+        precision: "float32" or "mixed_bfloat16".
         spacings: frames between the two of a pair: 0 = neighbours (II-B.4).
         directions: "both" or "forward".
         maximum_displacement_px: pairs that move more are left out (III-A.1); None keeps all.
@@ -88,50 +110,65 @@ class Experiment:
     validate_every: int = 500
 
     def __post_init__(self):
-        choices = {"phase": PHASES, "network": NETWORKS, "precision": PRECISIONS, "directions": ("both", "forward")}
-        for name, known in choices.items():
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise InputError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}.")
+        for name, (allowed, words) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not allowed(value):
+                raise InputError(f"{name} must be {words}, found {value}.")
         if len(self.crop) != 2 or any(side < 64 or side % 64 for side in self.crop):
             raise InputError(f"crop must be two multiples of 64 (height, width), found {list(self.crop)}.")
+        if not self.spacings or min(self.spacings) < 0 or len(set(self.spacings)) < len(self.spacings):
+            raise InputError(f"spacings must be different numbers of frames from 0 up, found {list(self.spacings)}.")
+        if bool(self.test_vendor) != bool(self.validation_vendor):
+            raise InputError("test_vendor and validation_vendor go together; name both or neither.")
         if not self.datasets:
-            raise InputError(
-                "No dataset is named; give --dataset NAME=FOLDER, or --dataset speckle, which needs no files."
-            )
+            raise InputError("No dataset is named; give --dataset NAME=FOLDER, or --dataset speckle (needs no files).")
         if SPECKLE in self.datasets and len(self.datasets) > 1:
             raise InputError("The speckle dataset is endless and cannot be mixed with others; name it alone.")
         if SPECKLE in self.datasets and self.steps is None:
             raise InputError("The speckle dataset is endless; say how long to train with --steps.")
-        if self.epochs < 1 or (self.steps is not None and self.steps < 1):
-            raise InputError("epochs and steps must be 1 or more.")
 
     def identity(self) -> dict:
         """What a checkpoint must share to be taken up: all but what changes no number (folders, threads, log)."""
         values = dataclasses.asdict(self)
         for name in ("workers", "log_every", "checkpoint_every", "validate_every", "validation_pairs"):
             values.pop(name)
-        values["datasets"] = sorted(self.datasets)
+        values["datasets"] = list(self.datasets)  # in their order, which is that of the pairs
         return json.loads(json.dumps(values))
 
 
-def load_experiment(phase: str, config: str | Path | None = None, **overrides) -> Experiment:
-    """The phase's defaults, changed by a YAML file, changed by `overrides` (None means not given).
+def load_experiment(
+    phase: str, config: str | Path | None = None, data_root: str | Path = "datasets", **overrides
+) -> Experiment:
+    """The phase's defaults, changed by an experiment file, changed by `overrides` (None means not given).
+
+    Args:
+        phase: one of `PHASES`.
+        config: a YAML file, or the name of one in `cpwc_keras/experiments` ("speckle").
+        data_root: where datasets lie that are named without a folder.
+        **overrides: attributes of `Experiment`.
 
     Raises:
         InputError: the file is not YAML, or has an unknown key or a value of the wrong kind.
     """
-    values = yaml.safe_load((files("cpwc_keras.experiments") / f"{phase}.yaml").read_text())
+    shipped = files("cpwc_keras.experiments")
+    values = yaml.safe_load((shipped / f"{phase}.yaml").read_text())
     if config is not None:
-        values |= _read_yaml(Path(config))
+        named = shipped / f"{config}.yaml"
+        values |= yaml.safe_load(named.read_text()) if named.is_file() else _read_yaml(Path(config))
     given = {name: value for name, value in overrides.items() if value is not None and value != ()}
     values |= given | {"phase": phase}
     where = config or "the command line"
     known = {spec.name: spec for spec in dataclasses.fields(Experiment)}
-    unknown = sorted(values.keys() - known.keys())
+    unknown = sorted(str(key) for key in values.keys() - known.keys())
     if unknown:
         raise bad_file(where, f"the key {unknown[0]!r}", f"one of {', '.join(known)}")
     kinds = typing.get_type_hints(Experiment)
-    return Experiment(**{name: _converted(where, name, value, kinds[name]) for name, value in values.items()})
+    values = {name: _converted(where, name, value, kinds[name]) for name, value in values.items()}
+    values["datasets"] = {name: root or str(Path(data_root) / name) for name, root in values["datasets"].items()}
+    return Experiment(**values)
 
 
 def _read_yaml(path: Path) -> dict:
@@ -147,17 +184,20 @@ def _read_yaml(path: Path) -> dict:
 
 
 def _converted(where, name: str, value, kind):
-    """`value` as the kind its field declares; YAML knows lists and numbers without a point."""
+    """`value` as the kind its field declares; YAML knows lists, and numbers without a point."""
     options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     for option in options:
-        origin = typing.get_origin(option) or option
+        origin, inner = typing.get_origin(option) or option, typing.get_args(option)
         if value is None and option is types.NoneType:
             return None
-        if origin is tuple and isinstance(value, list | tuple):
+        if origin is tuple and isinstance(value, list | tuple) and all(type(item) is inner[0] for item in value):
             return tuple(value)
         if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        if origin in (int, str, bool, dict) and type(value) is origin:
+        if origin is dict and isinstance(value, dict):
+            if not inner or all(isinstance(item, str) for pair in value.items() for item in pair):
+                return value
+        elif origin in (int, str, bool) and type(value) is origin:
             return value
     expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
     raise bad_file(where, f"{name}: {value!r}", f"a value of kind {expected}")

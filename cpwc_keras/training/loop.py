@@ -16,9 +16,14 @@ import numpy as np
 from cpwc_keras.data.pipeline import FixedPairs, Sampler, batches, tf_dataset
 from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation.motion import endpoint_error
-from cpwc_keras.files import atomic_path
+from cpwc_keras.files import atomic_path, write_errors_named
 from cpwc_keras.models.weights_file import save_network
-from cpwc_keras.training.checkpoints import list_checkpoints, restore_checkpoint, save_checkpoint
+from cpwc_keras.training.checkpoints import (
+    list_checkpoints,
+    restore_checkpoint,
+    save_checkpoint,
+    sweep_partial_files,
+)
 from cpwc_keras.training.events import Events
 from cpwc_keras.training.loss import FlowTrainer
 from cpwc_keras.training.schedule import SCHEDULES, Adam
@@ -26,7 +31,7 @@ from cpwc_keras.training.schedule import SCHEDULES, Adam
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How long and how a network is trained.
+    """How long and how a network is trained: the part of an `Experiment` that the loop needs.
 
     Attributes:
         steps: gradient steps in all.
@@ -53,15 +58,6 @@ class LoopSettings:
     log_every: int = 20
     checkpoint_every: int = 500
     validate_every: int = 500
-
-    def __post_init__(self):
-        if self.schedule not in SCHEDULES:
-            raise InputError(f"Schedule {self.schedule!r} is unknown; choose one of {', '.join(SCHEDULES)}.")
-        for name in ("steps", "batch_size", "workers", "log_every", "checkpoint_every", "validate_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be 1 or more, found {getattr(self, name)}.")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate must be above 0, found {self.learning_rate}.")
 
 
 def fit(
@@ -104,10 +100,11 @@ def fit(
         SCHEDULES[settings.schedule](settings.learning_rate, settings.steps),
         clipnorm=settings.clipnorm,
         use_ema=settings.ema is not None,
-        ema_momentum=settings.ema or 0.99,
+        ema_momentum=0.99 if settings.ema is None else settings.ema,
     )
     trainer.compile(optimizer=optimizer)
     optimizer.build(network.trainable_variables)
+    sweep_partial_files(folder)
     checkpoints = list_checkpoints(folder)
     start = restore_checkpoint(checkpoints[-1], network, optimizer, identity) if checkpoints else 0
     _cut_log(folder / "log.jsonl", start)
@@ -132,7 +129,7 @@ def fit(
 
 
 def validate(network, validation: FixedPairs) -> dict[str, float]:
-    """Mean endpoint error in pixels over the known parts of the validation pairs, and that of zero flow."""
+    """Mean endpoint error in pixels over the known parts, and that of zero flow; {} if nothing is known."""
     totals = np.zeros(3)
     for index in range(validation.epoch_size):
         pair = validation.sample(index)
@@ -142,6 +139,8 @@ def validate(network, validation: FixedPairs) -> dict[str, float]:
             error = endpoint_error(flow, pair.flow, pair.mask)
             zero = endpoint_error(np.zeros_like(pair.flow), pair.flow, pair.mask)
             totals += (error * known, zero * known, known)
+    if not totals[2]:
+        return {}
     return {"validation_epe": totals[0] / totals[2], "validation_epe_zero": totals[1] / totals[2]}
 
 
@@ -219,34 +218,58 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        last = self.step == self.settings.steps
-        if self.step % self.settings.log_every == 0 or last:
-            optimizer = self.model.optimizer
-            self.latest = {name: float(value) for name, value in logs.items()} | {
-                "gradient_norm": float(np.asarray(optimizer.gradient_norm)),
-                "learning_rate": float(np.asarray(optimizer.learning_rate)),
-            }
-            if not np.isfinite(self.latest["loss"]):
-                raise InputError(
-                    f"{self.folder}: the loss is {self.latest['loss']} at step {self.step}; lower the learning rate or "
-                    "set --clipnorm, then run again (the checkpoint before this stands)."
-                )
-            self._write(self.latest)
-            self.model.reset_metrics()
-        if self.validation and (self.step % self.settings.validate_every == 0 or last):
-            # Through `self.model`, which brings the weights up to date where the backend keeps them elsewhere (JAX).
-            self._write(validate(self.model.network, self.validation))
-            if self.events:
-                self.events.pictures(self.step, self.model.network, self.validation)
         if self.on_step:
             self.on_step(self.step, self.latest)
-        if self.step % self.settings.checkpoint_every == 0 or last or self.interrupted:
+        last = self.step == self.settings.steps
+        ending = last or self.interrupted
+        saving = ending or self.step % self.settings.checkpoint_every == 0
+        # A checkpoint always falls on a log line: what is averaged into the next one starts anew after both, and after
+        # a resume as well.
+        if saving or self.step % self.settings.log_every == 0:
+            self._log(logs)
+        # Through `self.model`, which brings the weights up to date where the backend keeps them elsewhere (JAX).
+        if self.validation and (last or self.step % self.settings.validate_every == 0):
+            with _averaged(self.model.network, self.model.optimizer):
+                self._write(validate(self.model.network, self.validation))
+                if self.events:
+                    self.events.pictures(self.step, self.model.network, self.validation)
+        if saving:
             save_checkpoint(self.folder, self.model.network, self.model.optimizer, self.identity)
-        if self.interrupted:
+        if ending:
             self.model.stop_training = True
+
+    def _log(self, logs: dict) -> None:
+        optimizer = self.model.optimizer
+        self.latest = {name: float(value) for name, value in logs.items()} | {
+            "gradient_norm": float(np.asarray(optimizer.gradient_norm)),
+            "learning_rate": float(np.asarray(optimizer.learning_rate)),
+        }
+        for name in ("loss", "gradient_norm"):
+            if not np.isfinite(self.latest[name]):
+                raise InputError(
+                    f"{self.folder}: the {name.replace('_', ' ')} is {self.latest[name]} at step {self.step}; lower "
+                    "the learning rate or set --clipnorm, then run again in another folder."
+                )
+        self._write(self.latest)
+        self.model.reset_metrics()
 
     def _write(self, values: dict) -> None:
         seconds = round(time.monotonic() - self.started, 1)
-        self.log.write(json.dumps({"step": self.step, "seconds": seconds, **values}) + "\n")
-        if self.events:
-            self.events.scalars(self.step, values)
+        with write_errors_named(self.folder):
+            self.log.write(json.dumps({"step": self.step, "seconds": seconds, **values}) + "\n")
+            if self.events:
+                self.events.scalars(self.step, values)
+
+
+@contextmanager
+def _averaged(network, optimizer):
+    """The averaged weights in place of the raw ones, if the optimiser keeps any: they will be the run's result."""
+    if not optimizer.use_ema:
+        yield
+        return
+    raw = network.get_weights()
+    optimizer.finalize_variable_values(network.trainable_variables)
+    try:
+        yield
+    finally:
+        network.set_weights(raw)

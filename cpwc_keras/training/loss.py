@@ -7,6 +7,7 @@ from keras import ops
 
 from cpwc_keras.models.pwc_net import FLOW_SCALE
 from cpwc_keras.ops import downsample_masked_flow
+from cpwc_keras.training.distribution import share_of_loss
 
 LEVEL_WEIGHTS = {6: 0.32, 5: 0.08, 4: 0.02, 3: 0.01, 2: 0.005, 1: 0.0025}
 """α of eq. (1): FlowNet's and PWC-Net's values, continued by halving for level 1."""
@@ -76,10 +77,10 @@ class FlowTrainer(keras.Model):
         flow, mask = y
         loss = multi_scale_loss(y_pred, flow, mask, self.network.levels)
         self.data_loss.update_state(loss)
-        return loss + sum(self.network.losses)
+        return share_of_loss(loss + sum(self.network.losses))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The logs of a step."""
         error, weight = endpoint_error(y_pred[-1], *y, self.network.finest_level)
-        self.epe.update_state(error / ops.maximum(weight, 1.0), sample_weight=weight)
+        self.epe.update_state(error / ops.maximum(weight, 1e-6), sample_weight=weight)
         return self.get_metrics_result()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import keras
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.files import atomic_path, output_folder
+from cpwc_keras.files import output_folder
 from cpwc_keras.models.presets import load_model
 from cpwc_keras.models.weights_file import NETWORKS
+from cpwc_keras.record import versions, write_json
+from cpwc_keras.training.checkpoints import list_checkpoints, require_same_run
 from cpwc_keras.training.distribution import all_devices
 from cpwc_keras.training.experiment import Experiment
 from cpwc_keras.training.loop import LoopSettings, fit
@@ -36,32 +35,35 @@ def run(experiment: Experiment, folder: str | Path, on_step=None) -> Path:
     Raises:
         InputError: unusable data, weights or folder.
     """
-    # The data first: a mistyped dataset should not leave an empty folder behind.
-    source = make_source(experiment, Path(folder))
-    folder = output_folder(folder)
+    # Everything that can be wrong is found before the folder is made or anything in it changed.
+    folder = Path(folder)
+    source = make_source(experiment, folder)
     total = experiment.steps or max(1, experiment.epochs * source.training.epoch_size // experiment.batch_size)
-    settings = LoopSettings(
-        steps=total,
-        **{
-            spec.name: getattr(experiment, spec.name)
-            for spec in dataclasses.fields(LoopSettings)
-            if spec.name != "steps"
-        },
-    )
-    write_record(folder / "experiment.json", {"experiment": dataclasses.asdict(experiment), "data": source.record})
-
+    names = {spec.name for spec in dataclasses.fields(LoopSettings)} - {"steps"}
+    settings = LoopSettings(steps=total, **{name: getattr(experiment, name) for name in names})
+    identity = experiment.identity() | {"total steps": total, "recordings": source.fingerprint}
+    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(experiment.precision)
-    keras.utils.set_random_seed(experiment.seed)
-    with all_devices(experiment.data_parallel):
-        return fit(
-            _build_network(experiment),
-            source.training,
-            settings,
-            folder,
-            identity=experiment.identity(),
-            validation=source.validation,
-            on_step=None if on_step is None else lambda step, log: on_step(step, total, log),
-        )
+    try:
+        keras.utils.set_random_seed(experiment.seed)
+        with all_devices(experiment.data_parallel):
+            network = _build_network(experiment)
+            folder = output_folder(folder)
+            for checkpoint in list_checkpoints(folder)[-1:]:
+                require_same_run(checkpoint, identity)
+            record = {"experiment": dataclasses.asdict(experiment), "data": source.record, "versions": versions()}
+            write_json(folder / "experiment.json", record)
+            return fit(
+                network,
+                source.training,
+                settings,
+                folder,
+                identity=identity,
+                validation=source.validation,
+                on_step=None if on_step is None else lambda step, log: on_step(step, total, log),
+            )
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _build_network(experiment: Experiment):
@@ -80,21 +82,3 @@ def _build_network(experiment: Experiment):
             )
         network.set_weights(start.get_weights())
     return network
-
-
-def write_record(path: Path, values: dict) -> None:
-    """JSON with the versions of what computed it."""
-    packages = ("cpwc-keras", "keras", "tensorflow", "jax", "numpy", "numba")
-    record = {**values, "versions": {"python": platform.python_version()} | _versions(packages)}
-    with atomic_path(path) as beside:
-        beside.write_text(json.dumps(record, indent=2, default=str) + "\n")
-
-
-def _versions(packages) -> dict[str, str]:
-    found = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from cpwc_keras.training.distribution import summed_over_replicas
+
 
 @keras.saving.register_keras_serializable("cpwc_keras")
 class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -33,7 +35,7 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 class LinearSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A short warm-up, constant for half of training, then straight down to a hundredth.
 
-    For short budgets: reaches lower errors than halving where the steps are few (`docs/decisions.md`).
+    For short budgets, where the paper's schedule would spend few steps at a low rate.
 
     Args:
         learning_rate: at the plateau.
@@ -67,8 +69,7 @@ SCHEDULES = {"halving": HalvingSchedule, "linear": LinearSchedule}
 class Adam(keras.optimizers.Adam):
     """Adam that remembers the global norm of the last gradient, before clipping, in `gradient_norm`.
 
-    The norm is one of the optimiser's variables, so that it is computed inside the compiled step on each backend. With
-    several replicas it is the mean of theirs.
+    The norm is one of the optimiser's variables, so that it is computed inside the compiled step on each backend.
     """
 
     def build(self, variables):
@@ -81,6 +82,7 @@ class Adam(keras.optimizers.Adam):
     def apply(self, grads, trainable_variables=None):
         if not self.built:
             self.build(trainable_variables)
-        squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None]
+        whole = summed_over_replicas([g for g in grads if g is not None])
+        squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in whole]
         self.gradient_norm.assign(ops.sqrt(sum(squares)))
         super().apply(grads, trainable_variables)

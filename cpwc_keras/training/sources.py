@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from cpwc_keras.data.augmentation import ChairsAugmentation, EchoAugmentation
-from cpwc_keras.data.catalog import open_dataset
+from cpwc_keras.data.catalog import DATASETS, TRAINABLE, open_dataset
 from cpwc_keras.data.displacement import remove_large_displacements
 from cpwc_keras.data.pairs import PairPolicy, pair_from_sequence
 from cpwc_keras.data.pipeline import FixedPairs, PairSampler, Sampler
@@ -21,11 +22,19 @@ from cpwc_keras.types import DatasetItem, Sequence
 
 @dataclass(frozen=True)
 class Source:
-    """Training pairs, validation pairs, and what they are in numbers (for the record)."""
+    """Training pairs and validation pairs.
+
+    Attributes:
+        training: the pairs to train on.
+        validation: pairs to measure on, or None.
+        record: what was found and used, for the run's record.
+        fingerprint: changes with the recordings that are trained on or their order.
+    """
 
     training: Sampler
     validation: FixedPairs | None
     record: dict
+    fingerprint: str = ""
 
 
 def make_source(experiment: Experiment, folder: Path) -> Source:
@@ -50,13 +59,15 @@ def _speckle(experiment: Experiment) -> Source:
     training = SpecklePairs(settings, seed=experiment.seed)
     # Another stream of random numbers: no validation pair is ever trained on.
     unseen = SpecklePairs(settings, seed=experiment.seed + 1_000_003)
-    validation = FixedPairs([unseen.sample(index) for index in range(experiment.validation_pairs)])
-    return Source(training, validation, {SPECKLE: {"validation pairs": experiment.validation_pairs}})
+    pairs = [unseen.sample(index) for index in range(experiment.validation_pairs)]
+    return Source(training, FixedPairs(pairs) if pairs else None, {SPECKLE: {"validation pairs": len(pairs)}})
 
 
 def _recorded(experiment: Experiment, folder: Path) -> Source:
     training, validation, record = [], [], {}
     for name, root in experiment.datasets.items():
+        if name not in TRAINABLE and name in DATASETS:
+            raise InputError(f"{name}: its motion is not known; train on one of {', '.join(TRAINABLE)} or speckle.")
         items = open_dataset(name, root)
         parts = _split(_without_large_displacements(items, experiment, folder), experiment)
         record[name] = {"found": len(items), "train": len(parts[0]), "validation": len(parts[1])}
@@ -69,7 +80,9 @@ def _recorded(experiment: Experiment, folder: Path) -> Source:
     policy = PairPolicy(spacings=experiment.spacings, directions=experiment.directions)
     Augmentation = ChairsAugmentation if experiment.phase == "pretrain" else EchoAugmentation
     sampler = PairSampler(training, policy, Augmentation(crop=experiment.crop), seed=experiment.seed)
-    return Source(sampler, _validation_pairs(validation, experiment), record)
+    listed = "\n".join(f"{item.dataset} {item.name} {item.n_frames}" for item in training)
+    fingerprint = hashlib.sha256(listed.encode()).hexdigest()
+    return Source(sampler, _validation_pairs(validation, experiment), record, fingerprint)
 
 
 def _without_large_displacements(items, experiment: Experiment, folder: Path) -> list[DatasetItem]:
@@ -107,6 +120,9 @@ def _validation_pairs(items, experiment: Experiment) -> FixedPairs | None:
         recording = items[order[count % len(items)]].read()
         if isinstance(recording, Sequence):
             first = int(rng.integers(len(recording) - 1))
-            recording = pair_from_sequence(recording, first, first + 1)
+            pair = pair_from_sequence(recording, first, first + 1)
+            # Copies: views would keep the whole loop in memory.
+            arrays = {name: getattr(pair, name).copy() for name in ("image1", "image2", "flow", "mask")}
+            recording = replace(pair, **arrays)
         pairs.append(recording)
     return FixedPairs(pairs)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cpwc_keras.evaluation.strain import peak_systolic_frame
+
 _INK, _PALE, _GRID = "#22303c", "#8696a0", "#e4e9ec"
 _STRAIN, _MAPSE, _TRUST = "#c8443a", "#2b7a9b", "#5b8c5a"
 
@@ -41,9 +43,7 @@ def strain_figure(
     figure = Figure(figsize=(7.6, 6.4), layout="constrained", facecolor="white")
     main, middle, low = figure.subplots(3, 1, sharex=True, height_ratios=[3.2, 1.3, 1.0])
 
-    first, last = sorted((ed, es))
-    peak = first + int(np.argmin(strain[first : last + 1]))
-    peak_mapse = first + int(np.argmin(mapse[first : last + 1]))
+    peak, peak_mapse = (peak_systolic_frame(curve, ed, es) for curve in (strain, mapse))
     main.axhline(0, color=_PALE, linewidth=0.8)
     main.plot(time, mapse, color=_MAPSE, linewidth=1.6, label=f"MAPSE, peak systolic {mapse[peak_mapse]:.1f} %")
     main.plot(time, strain, color=_STRAIN, linewidth=2.4, label=f"strain, peak systolic {strain[peak]:.1f} %")

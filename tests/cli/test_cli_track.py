@@ -73,20 +73,23 @@ def test_options_arrive(inputs):
     assert summary["input_sha256"] == cpwc_keras.tracking.output.sha256(inputs / "loop.h5")
 
 
-def fails(monkeypatch, capsys, arguments):
-    """Exit code 2 and one sentence on standard error."""
+def fails(monkeypatch, capfd, arguments):
+    """Exit code 2, one sentence on standard error, nothing on standard output."""
     monkeypatch.setattr(sys, "argv", ["cpwc-keras", *arguments])
     with pytest.raises(SystemExit) as leaving:
         main()
     assert leaving.value.code == 2
-    error = capsys.readouterr().err.strip()
-    assert error.startswith("Error: ") and "\n" not in error and "Traceback" not in error
+    out, error = capfd.readouterr()
+    assert out == "" and error.startswith("Error: ") and error.count("\n") == 1
     return error
 
 
-def test_bad_input_is_one_sentence_and_exit_code_2(inputs, monkeypatch, capsys):
+def test_bad_input_is_one_sentence_and_leaves_nothing_behind(inputs, monkeypatch, capfd):
     write_contour(inputs / "outside.json", Contour(ARCH + np.array([60, 0])))
+    write_contour(inputs / "other.json", Contour(ARCH, image_size=(480, 640)))
     (inputs / "one.json").write_text('{"format": "cpwc-keras contour", "version": 1, "points": [[1, 2]]}')
+    (inputs / "damaged.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
+    before = sorted(inputs.iterdir())
     cases = [
         (run(inputs, contour="outside.json"), "within the image"),
         (run(inputs, contour="one.json"), "one point"),
@@ -95,22 +98,27 @@ def test_bad_input_is_one_sentence_and_exit_code_2(inputs, monkeypatch, capsys):
         (run(inputs, "--ed", "9"), "end-diastolic frame 9"),
         (run(inputs, "--es", "-1"), "end-systolic frame -1"),
         (run(inputs, "--spacing", "0", "1"), "must be positive"),
+        (run(inputs, "--es", "4"), "end-systolic frame 4"),
+        (run(inputs, "--ed", "2", "--es", "2"), "both frame 2"),
+        (run(inputs, contour="other.json"), "480×640"),
+        (run(inputs, "--frame-rate", "-1"), "must be positive"),
         (run(inputs, "--tracker", "nonsense"), "nonsense"),
+        (run(inputs, "--tracker", str(inputs / "damaged.h5")), "damaged.h5"),
         (run(inputs, output="loop.h5"), "file"),
     ]
     for arguments, found in cases:
-        assert found in fails(monkeypatch, capsys, ["track", *arguments])
-    assert not (inputs / "out").exists() or not list((inputs / "out").iterdir())
+        assert found in fails(monkeypatch, capfd, ["track", *arguments])
+        assert sorted(inputs.iterdir()) == before
 
 
-def test_the_output_folder_is_proven_before_the_long_work(inputs, monkeypatch, capsys):
+def test_the_output_folder_is_proven_before_the_long_work(inputs, monkeypatch, capfd):
     monkeypatch.setattr("cpwc_keras.tracking.cine.track", None)  # calling it would be another error
-    assert "loop.h5/deeper" in fails(monkeypatch, capsys, ["track", *run(inputs, output="loop.h5/deeper")])
+    assert "loop.h5/deeper" in fails(monkeypatch, capfd, ["track", *run(inputs, output="loop.h5/deeper")])
 
 
-def test_a_mistyped_input_leaves_no_folder_behind(inputs, monkeypatch, capsys):
-    assert "absent.dcm" in fails(monkeypatch, capsys, ["track", *run(inputs, loop="absent.dcm", output="new")])
-    assert not (inputs / "new").exists()
+def test_demo_with_an_unknown_tracker_leaves_nothing_behind(tmp_path, monkeypatch, capfd):
+    assert "nonsense" in fails(monkeypatch, capfd, ["demo", "-o", str(tmp_path / "demo"), "--tracker", "nonsense"])
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_full_disk_is_named(inputs, monkeypatch, capsys):
@@ -118,7 +126,10 @@ def test_a_full_disk_is_named(inputs, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert "disk is full" in fails(monkeypatch, capsys, ["track", *run(inputs)])
+    monkeypatch.setattr(sys, "argv", ["cpwc-keras", "track", *run(inputs)])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "disk is full" in capsys.readouterr().err
     assert not list((inputs / "out").iterdir())
 
 

@@ -62,7 +62,9 @@ def test_the_default_is_the_shipped_preset(monkeypatch):
 
     asked = []
     monkeypatch.setattr(presets, "load_model", lambda name: asked.append(name) or ShiftModel())
-    assert as_tracker(None)[1] == presets.DEFAULT_PRESET and asked == [presets.DEFAULT_PRESET]
+    tracker, name = as_tracker(None)
+    assert name == presets.DEFAULT_PRESET and asked == [presets.DEFAULT_PRESET]
+    assert as_tracker(tracker) == (tracker, name), "once resolved, it keeps its name"
 
 
 def test_missing_weights_are_one_sentence(tmp_path):

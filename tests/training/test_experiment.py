@@ -37,7 +37,19 @@ def test_overrides_win_over_the_file_which_wins_over_the_defaults(tmp_path):
         ("crop: 64", "crop"),
         ("crop: [100, 100]", "multiples of 64"),
         ("network: ResNet", "choose one of CPWCNet"),
-        ("schedule: cosine\nprecision: int4", "precision 'int4' is unknown"),
+        ("precision: mixed_float16", "precision 'mixed_float16' is unknown"),
+        ("schedule: cosine", "schedule 'cosine' is unknown"),
+        ("crop: [a, 64]", "crop: .*expected a value of kind"),
+        ("spacings: [-1]", "numbers of frames from 0 up"),
+        ("spacings: [0, 0]", "different numbers"),
+        ("batch_size: 0", "batch_size must be 1 or more, found 0"),
+        ("seed: -1", "seed must be from 0"),
+        ("ema: 2", "ema must be between 0 and 1"),
+        ("clipnorm: 0", "clipnorm must be above 0"),
+        ("learning_rate: .inf", "learning_rate must be above 0, found inf"),
+        ("validation_fraction: 1.5", "validation_fraction must be"),
+        ("datasets: {chairs: 3}", "datasets: .*expected a value of kind"),
+        ("test_vendor: GE", "go together"),
         ("[1, 2]", "found a list, expected keys and values"),
         ("a: [", "not YAML"),
         ("datasets: {speckle: '', chairs: x}", "cannot be mixed"),
@@ -55,6 +67,13 @@ def test_nonsense_gets_one_sentence(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"absent\.yaml: there is no such experiment file"):
         load_experiment("pretrain", tmp_path / "absent.yaml")
+
+
+def test_shipped_experiments_have_names_and_datasets_a_default_place():
+    speckle = load_experiment("pretrain", "speckle")
+    assert speckle.steps == 5000 and speckle.schedule == "linear"
+    datasets = load_experiment("pretrain", data_root="/data").datasets
+    assert datasets == {"chairs": "/data/chairs", "things": "/data/things"}
 
 
 def test_threads_and_logging_do_not_change_what_a_run_is():

@@ -23,7 +23,7 @@ TINY = {
     "datasets": {"speckle": ""},
     "crop": (64, 64),
     "batch_size": 2,
-    "log_every": 1,
+    "log_every": 2,
     "checkpoint_every": 3,
     "validate_every": 4,
     "validation_pairs": 2,
@@ -33,7 +33,7 @@ TINY = {
 
 def losses(folder):
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return {line["step"]: line["loss"] for line in lines if "loss" in line}
+    return {line["step"]: (line["loss"], line["gradient_norm"]) for line in lines if "loss" in line}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def uninterrupted(tmp_path_factory):
 def test_a_run_leaves_everything_beside_its_result(uninterrupted):
     names = {path.name for path in uninterrupted.iterdir()}
     assert {"network.h5", "log.jsonl", "experiment.json", "tensorboard"} <= names
-    assert sorted(losses(uninterrupted)) == list(range(1, 9))
+    assert sorted(losses(uninterrupted)) == [2, 3, 4, 6, 8]
     record = json.loads((uninterrupted / "experiment.json").read_text())
     assert record["experiment"]["seed"] == 0 and "keras" in record["versions"]
     lines = [json.loads(line) for line in (uninterrupted / "log.jsonl").read_text().splitlines()]
@@ -75,18 +75,19 @@ run(load_experiment("pretrain", steps=8, **options), Path(sys.argv[1]))
 
 
 def test_killed_and_resumed_equals_uninterrupted(uninterrupted, tmp_path):
-    """`kill -9` at whatever moment step 5 or later has been logged; then the same losses, and the same network."""
+    """`kill -9` at a random moment after the first steps; then the same losses, and the same network."""
+    lines = int(np.random.default_rng().integers(2, 5))
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), json.dumps(TINY)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while process.poll() is None and time.monotonic() < deadline:
         log = tmp_path / "log.jsonl"
-        if log.is_file() and log.read_text().count('"loss"') >= 5:
+        if log.is_file() and log.read_text().count('"loss"') >= lines:
             os.kill(process.pid, signal.SIGKILL)
             break
         time.sleep(0.01)
     process.wait(60)
-    assert not (tmp_path / "network.h5").exists() and list(tmp_path.glob("checkpoint-*.h5"))
+    assert not (tmp_path / "network.h5").exists()
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     assert losses(tmp_path) == losses(uninterrupted)
     ours, whole = (load_network(folder / "network.h5").get_weights() for folder in (tmp_path, uninterrupted))
@@ -114,6 +115,7 @@ def test_a_run_with_other_settings_is_not_taken_up(uninterrupted, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     with pytest.raises(InputError, match="a run with seed = 0, expected seed = 1"):
         run(load_experiment("pretrain", steps=8, **{**TINY, "seed": 1}), tmp_path)
+    assert not (tmp_path / "experiment.json").exists()  # a refused run changes nothing
     next(iter(sorted(tmp_path.glob("checkpoint-*.h5"), reverse=True))).write_bytes(b"broken")
     with pytest.raises(InputError, match="a damaged file"):
         run(load_experiment("pretrain", steps=8, **TINY), tmp_path)
@@ -134,7 +136,7 @@ def test_an_unwritable_folder_is_refused_before_work_starts(tmp_path):
 
 def test_a_diverging_run_says_so(tmp_path):
     experiment = load_experiment("pretrain", steps=8, **{**TINY, "learning_rate": 1e30})
-    with pytest.raises(InputError, match="the loss is nan at step"):
+    with pytest.raises(InputError, match=r"(loss|gradient norm) is (nan|inf) at step"):
         run(experiment, tmp_path)
 
 
@@ -171,7 +173,12 @@ def test_two_devices_give_the_losses_of_one(backend, tmp_path):
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr[-2000:]
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    two, one = losses(tmp_path / "two"), losses(tmp_path / "one")
+    assert two.keys() == one.keys()
+    np.testing.assert_allclose(list(two.values()), list(one.values()), rtol=1e-3)
+    weights = [load_network(tmp_path / name / "network.h5").get_weights() for name in ("two", "one")]
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -189,6 +196,6 @@ def test_one_real_pair_is_learnt_by_heart(shared_data, tmp_path):
     network = CPWCNet(weight_decay=0.0)
     source = FixedPairs([pair])
     assert validate(network, source)["validation_epe_zero"] == pytest.approx(4.35, abs=0.01)
-    settings = LoopSettings(steps=400, batch_size=1, learning_rate=3e-4, schedule="linear", clipnorm=1.0)
+    settings = LoopSettings(steps=240, batch_size=1, learning_rate=3e-4, schedule="linear", clipnorm=1.0)
     fit(network, source, settings, tmp_path, identity={}, tensorboard=False)
     assert validate(network, source)["validation_epe"] < 1.0
