@@ -79,3 +79,26 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_hdf5(path: str | Path):
+    """An empty `h5py.File` to fill; written to `path` in one go when the block succeeds.
+
+    It is built in memory: when HDF5 itself meets a full disk, it leaves objects that cannot be closed and crashes the
+    interpreter at its end.
+
+    Yields:
+        the file, open for writing.
+
+    Raises:
+        InputError: as `atomic_path`.
+    """
+    import h5py
+
+    with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    with atomic_path(path) as beside:
+        beside.write_bytes(image)

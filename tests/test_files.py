@@ -3,10 +3,12 @@
 import errno
 import os
 
+import h5py
+import numpy as np
 import pytest
 
 from cpwc_keras.errors import InputError
-from cpwc_keras.files import atomic_path, output_folder
+from cpwc_keras.files import atomic_hdf5, atomic_path, output_folder
 
 
 def test_the_file_appears_whole_and_at_once(tmp_path):
@@ -37,6 +39,20 @@ def test_the_systems_refusal_becomes_one_sentence(tmp_path, number):
 def test_h5py_hides_the_number_in_its_message(tmp_path):
     with pytest.raises(InputError, match="disk is full"), atomic_path(tmp_path / "a.h5"):
         raise OSError("[Errno 28] Unable to write (file write failed: errno = 28, error message = 'No space left')")
+
+
+def test_hdf5_survives_a_full_disk(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with atomic_hdf5(tmp_path / "a.h5") as file:
+        file["x"] = np.arange(5)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["x"][()].tolist() == [0, 1, 2, 3, 4]
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="disk is full"), atomic_hdf5(tmp_path / "b.h5") as file:
+        file["x"] = np.arange(5)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
 def test_other_errors_of_the_system_are_not_dressed_up(tmp_path):

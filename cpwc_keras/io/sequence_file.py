@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.files import atomic_path
+from cpwc_keras.files import atomic_hdf5
 from cpwc_keras.types import MESH_SHAPE, CineLoop, Sequence
 
 FORMAT, FORMAT_VERSION = "cpwc-keras sequence", 1
@@ -83,7 +83,7 @@ def write_sequence(path: str | Path, sequence: Sequence, attributes: Mapping[str
     if clash := _OWN & attributes.keys():
         raise ValueError(f"attributes {sorted(clash)} belong to the sequence itself")
     loop = sequence.loop
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as file:
         file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "notes": "\n".join(loop.notes)})
         file.attrs.update({"view": loop.view, "patient": loop.patient})
         file.attrs.update({"vendor": sequence.vendor, "variant": sequence.variant})

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.files import atomic_path
+from cpwc_keras.files import atomic_hdf5
 from cpwc_keras.models.c_pwc_net import CPWCNet
 from cpwc_keras.models.echo_pwc_net import EchoPWCNet
 from cpwc_keras.models.pwc_net import PWCNet
@@ -33,7 +33,7 @@ def save_network(network: PWCNet, path: str | Path, *, dtype: str = "float32", c
     """
     config = network.get_config()
     config.pop("name", None), config.pop("dtype", None), config.pop("trainable", None)
-    with atomic_path(path) as beside, h5py.File(beside, "w") as file:
+    with atomic_hdf5(path) as file:
         file.attrs.update(
             format=FORMAT,
             version=VERSION,

@@ -22,10 +22,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from cpwc_keras.files import atomic_path
+from cpwc_keras.files import atomic_hdf5, atomic_path
 from cpwc_keras.io.input_file import open_input
 from cpwc_keras.io.video import write_video
 from cpwc_keras.record import versions, write_json
@@ -114,7 +113,7 @@ def sha256(path: str | Path) -> str:
 
 
 def _write_h5(path: Path, result: TrackingResult, loop: CineLoop) -> None:
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as file:
         file.attrs.update({"format": FORMAT, "format_version": VERSION, "notes": "\n".join(result.notes)})
         file.attrs.update({"ed": result.ed, "es": result.es, "es_estimated": result.es_estimated})
         file.attrs.update({"tracker": result.tracker, "composition": result.composition})

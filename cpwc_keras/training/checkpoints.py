@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.files import atomic_path
+from cpwc_keras.files import atomic_hdf5
 from cpwc_keras.models.weights_file import read_variables, write_variables
 
 FORMAT = "cpwc-keras checkpoint"
@@ -35,7 +35,7 @@ def save_checkpoint(folder: Path, network, optimizer, identity: dict) -> Path:
     """
     step = int(np.asarray(optimizer.iterations))
     path = folder / f"checkpoint-{step:08d}.h5"
-    with atomic_path(path) as beside, h5py.File(beside, "w") as file:
+    with atomic_hdf5(path) as file:
         file.attrs.update(format=FORMAT, step=step, identity=json.dumps(identity, sort_keys=True))
         write_variables(file.create_group("network"), network.variables)
         write_variables(file.create_group("optimizer"), optimizer.variables)

@@ -1,6 +1,7 @@
 """Networks on disk, and what damaged or foreign files get."""
 
 import json
+import os
 
 import h5py
 import keras
@@ -49,7 +50,7 @@ def test_keras_files_are_read_too(network, tmp_path):
 
 
 def test_no_half_written_file_is_left(network, tmp_path, monkeypatch):
-    monkeypatch.setattr("cpwc_keras.models.weights_file.write_variables", _disk_full)
+    monkeypatch.setattr(os, "fsync", _disk_full)
     with pytest.raises(InputError, match="disk is full"):
         save_network(network, tmp_path / "n.h5")
     assert list(tmp_path.iterdir()) == []
