@@ -139,17 +139,19 @@ def _show(console, result, files):
     table.add_column(justify="left")
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim")
-    table.add_row("GLS", f"{result.gls:.1f} %", "peak systolic longitudinal strain of the endocardium")
-    excursion = f"the mitral plane comes {result.annular_excursion:.1f} {unit} towards the apex"
-    table.add_row("MAPSE", f"{result.peak_mapse:.1f} %", excursion)
+    strain = f"peak systolic longitudinal strain of the endocardium, frame {result.gls_frame}"
+    table.add_row("GLS", f"{result.gls:.1f} %", strain)
+    relative = f"the mitral plane comes towards the apex; {result.peak_mapse:.1f} % of its distance (the paper's form)"
+    table.add_row("MAPSE", f"{result.annular_excursion:.1f} {unit}", relative)
     source = "estimated, the smallest cavity" if result.es_estimated else "as given"
     table.add_row("ED, ES", f"{result.ed}, {result.es}", f"frames; end-systole {source}")
-    table.add_row("trust", f"{result.trust:.2f} {unit}", "a frame, median disagreement of forward and backward motion")
+    between = "a frame between ED and ES, median of forward against backward motion; small does not prove it right"
+    table.add_row("disagreement", f"{result.median_disagreement:.2f} {unit}", between)
     table.add_row("tracker", result.tracker, "forward and backward averaged" if result.composition else "forward only")
     console.print()
     console.print(table)
     if result.notes:
-        console.print("\nAssumed:")
+        console.print("\nMind:")
         for note in result.notes:
             console.print(f"  • {note}", style="yellow")
     console.print("\nWritten:")

@@ -93,6 +93,7 @@ def _train(phase: str, datasets, data_root, config, output, **options):
     from rich.console import Console
 
     import_keras_quietly()
+    from cpwc_keras.models.weights_file import read_card
     from cpwc_keras.training.checkpoints import list_checkpoints
     from cpwc_keras.training.experiment import load_experiment
     from cpwc_keras.training.phases import run
@@ -130,4 +131,9 @@ def _train(phase: str, datasets, data_root, config, output, **options):
         preparing.stop()
         if progress.live.is_started:
             progress.stop()
-    console.print(f"The trained network is {path}.")
+    card = read_card(path)
+    if "validation_epe" in card:
+        figures = f"{card['validation_epe']:.2f} px, zero flow {card['validation_epe_zero']:.2f} px"
+        console.print(f"Endpoint error on the validation pairs: {figures}.")
+    done = "is done" if progress.tasks[task].completed else "was complete already"
+    console.print(f"The run {done}; the trained network is {path}.")

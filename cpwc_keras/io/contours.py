@@ -130,6 +130,9 @@ def check_points(points: np.ndarray, name: str | Path = "The contour") -> None:
         raise bad_file(name, "a NaN or infinite coordinate", "pixels")
     if (points[1:] == points[:-1]).all(axis=1).any():
         raise bad_file(name, "the same point twice in a row", "points that differ", "remove one of them")
+    if len(points) > 2 and np.linalg.norm(points[0] - points[-1]) < 0.02 * distance_along(points)[-1]:
+        found = "a closed contour, whose ends meet"
+        raise bad_file(name, found, "one that is open between the septal and the lateral base", "leave the base out")
     if (crossing := _first_crossing(points)) is not None:
         first, second = crossing
         found = f"a contour that crosses itself (after points {first + 1} and {second + 1})"

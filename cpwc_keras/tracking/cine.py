@@ -11,10 +11,14 @@ import numpy as np
 
 from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation import strain as indices
+from cpwc_keras.io.cine import read
 from cpwc_keras.io.contours import Contour, check_against, check_points, read_contour, resample
 from cpwc_keras.tracking.composition import compose, sample_flow
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker, estimate
 from cpwc_keras.types import MESH_SHAPE, CineLoop
+
+PLAUSIBLE_STRAIN = (-40.0, 20.0)
+"""Percent; a contour whose length changes more has left the wall."""
 
 CONTOUR_POINTS = 36
 """A contour is resampled to as many points as the paper's mesh has along the wall."""
@@ -101,6 +105,11 @@ class TrackingResult:
         return indices.peak_systolic(self.strain, self.ed, self.es)
 
     @property
+    def gls_frame(self) -> int:
+        """The frame of `gls`."""
+        return indices.peak_systolic_frame(self.strain, self.ed, self.es)
+
+    @property
     def peak_mapse(self) -> float:
         """Peak systolic MAPSE in percent."""
         return indices.peak_systolic(self.mapse, self.ed, self.es)
@@ -111,7 +120,7 @@ class TrackingResult:
         return -self.peak_mapse / 100 * float(self.apical_length[self.ed])
 
     @property
-    def trust(self) -> float:
+    def median_disagreement(self) -> float:
         """Median disagreement between end-diastole and end-systole, in `unit` a frame."""
         first, last = sorted((self.ed, self.es))
         steps = np.delete(self.disagreement[first : last + 1], self.ed - first, axis=0)
@@ -119,7 +128,7 @@ class TrackingResult:
 
 
 def track(
-    loop: CineLoop,
+    loop: CineLoop | str | Path,
     contour: Contour | np.ndarray | str | Path,
     tracker: Tracker | str | Path | None = None,
     composition: bool = True,
@@ -139,7 +148,7 @@ def track(
     always shown the whole image, and so is a network with `keep_flow`.
 
     Args:
-        loop: what `cpwc_keras.read` returns.
+        loop: what `cpwc_keras.read` returns, or the file to read it from.
         contour: a contour file, a `Contour`, (N, 2) points (x, y), or a mesh (36, 5, 2).
         tracker: a callable (`Tracker`), the name of a baseline or preset, or a weights file; by default the preset
             `cpwc_keras.models.presets.DEFAULT_PRESET`.
@@ -155,6 +164,8 @@ def track(
     Raises:
         InputError: the contour does not fit the loop, a frame index lies beyond it, or the tracker is unknown.
     """
+    if isinstance(loop, str | Path):
+        loop = read(loop)
     start = place_contour(loop, contour, frame, es)
     points, ed, es = start.points, start.frame, start.es_frame
     if points.ndim == 2 and n_points is not None:
@@ -189,7 +200,7 @@ def track(
     if estimated:
         endocardium = carried if carried.ndim == 3 else carried[:, :, 0]
         es = indices.estimate_es(indices.cavity_area(endocardium, loop.spacing_mm), ed)
-    return TrackingResult(
+    result = TrackingResult(
         points=carried,
         disagreement_vectors=disagreement,
         ed=ed,
@@ -202,6 +213,26 @@ def track(
         notes=loop.notes,
         flows=flows,
     )
+    return replace(result, notes=(*loop.notes, *_doubts(result)))
+
+
+def _doubts(result: TrackingResult) -> list[str]:
+    """What a reader of the numbers has to know, one sentence each."""
+    doubts = []
+    if result.es == result.ed:
+        doubts.append(
+            "The cavity is never smaller than in the frame of the contour: no end-systole was found, and GLS and MAPSE "
+            "mean nothing; check the contour and its frame."
+        )
+    elif result.es < result.ed:
+        doubts.append("End-systole lies before end-diastole: GLS and MAPSE are those of the beat before the contour's.")
+    low, high = float(result.strain.min()), float(result.strain.max())
+    if low < PLAUSIBLE_STRAIN[0] or high > PLAUSIBLE_STRAIN[1]:
+        doubts.append(
+            f"The strain runs from {low:.0f} to {high:.0f} %, which no heart does: the contour was lost in some "
+            "frames; look at the video."
+        )
+    return doubts
 
 
 def place_contour(

@@ -47,9 +47,16 @@ def as_tracker(tracker: Tracker | str | Path | None) -> tuple[Tracker, str]:
 
     if str(tracker) in BASELINES:
         return BASELINES[str(tracker)], str(tracker)
-    from cpwc_keras.models.presets import DEFAULT_PRESET, load_model  # brings Keras, which the baselines do not need
+    from cpwc_keras.models.presets import (  # brings Keras, which the baselines do not need
+        DEFAULT_PRESET,
+        list_presets,
+        load_model,
+    )
 
     source = DEFAULT_PRESET if tracker is None else str(tracker)
+    if source not in list_presets() and not Path(source).exists():
+        known = ", ".join([*BASELINES, *list_presets()])
+        raise InputError(f"{source}: neither a tracker ({known}) nor a weights file.")
     name = Path(source).name
     return NetworkTracker(load_model(source), name), name
 

@@ -67,7 +67,13 @@ def _recorded(experiment: Experiment, folder: Path) -> Source:
     training, validation, record = [], [], {}
     for name, root in experiment.datasets.items():
         if name not in TRAINABLE and name in DATASETS:
-            raise InputError(f"{name}: its motion is not known; train on one of {', '.join(TRAINABLE)} or speckle.")
+            known = ", ".join((*TRAINABLE, SPECKLE))
+            raise InputError(f"{name}: there are not both images and motion in it; train on one of {known}.")
+        if not Path(root).is_dir():
+            raise InputError(
+                f"{root}: found no such folder, expected that of the dataset {name}; give --dataset {name}=FOLDER (the "
+                "README says where to get it), or try pretrain --config speckle, which needs no data."
+            )
         items = open_dataset(name, root)
         parts = _split(_without_large_displacements(items, experiment, folder), experiment)
         record[name] = {"found": len(items), "train": len(parts[0]), "validation": len(parts[1])}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpwc_keras.errors import InputError
-from cpwc_keras.io.contours import Contour, check_against, read_contour, resample, write_contour
+from cpwc_keras.io.contours import Contour, check_against, check_points, read_contour, resample, write_contour
 from cpwc_keras.types import CineLoop
 
 ARCH = np.array([[20.0, 80.0], [15.0, 40.0], [40.0, 10.0], [65.0, 40.0], [60.0, 80.0]])
@@ -112,3 +112,8 @@ def test_nothing_is_written_for_a_bad_contour(tmp_path):
     with pytest.raises(InputError):
         write_contour(tmp_path / "c.json", Contour(ARCH[:1]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_contour_has_no_base():
+    with pytest.raises(InputError, match="closed contour"):
+        check_points(np.array([[0.0, 10], [0, 0], [10, 0], [10, 10], [0.1, 10]]))

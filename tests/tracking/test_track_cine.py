@@ -102,7 +102,7 @@ def test_composition_halves_an_error_of_the_forward_direction_alone():
     np.testing.assert_allclose(both.points[4] - ARCH, np.broadcast_to([2, 0], ARCH.shape), atol=1e-6)
     np.testing.assert_allclose(alone.points[4] - ARCH, np.broadcast_to([4, 0], ARCH.shape), atol=1e-6)
     np.testing.assert_allclose(both.disagreement[1:], 0.2, atol=1e-6)
-    assert both.trust == pytest.approx(0.2) and alone.trust == pytest.approx(1)
+    assert both.median_disagreement == pytest.approx(0.2) and alone.median_disagreement == pytest.approx(1)
     assert not both.disagreement[0].any()
 
 
@@ -205,3 +205,23 @@ def test_sonosite_at_full_size_over_a_beat(shared_data):
     contour = Path(__file__).parents[1] / "data" / "sonosite_a4c_contour.json"
     result = cpwc_keras.track(replace(loop, frames=loop.frames[14:34]), contour, "farneback", frame=8)
     assert -22 < result.gls < -8 and 14 <= result.es <= 19
+
+
+def test_a_result_that_means_nothing_says_so():
+    """No shortening: end-systole cannot be told from end-diastole. Threefold length: the contour was lost."""
+    loop = CineLoop(np.random.default_rng(0).random((4, 64, 64), dtype=np.float32))
+    arch = np.array([[20.0, 40], [24, 28], [32, 24], [40, 28], [44, 40]])
+
+    def frame_of(image):
+        return int(np.argmin([np.abs(frame - image).sum() for frame in loop.frames]))
+
+    def growing(first, second):
+        y, x = np.mgrid[:64, :64]
+        field = 0.3 * np.stack([x - 32, y - 32], axis=-1).astype(np.float32)
+        forward = [frame_of(a) < frame_of(b) for a, b in zip(first, second, strict=True)]
+        return np.stack([field if ahead else -field / 1.3 for ahead in forward])
+
+    result = cpwc_keras.track(loop, arch, growing)
+    assert result.es == result.ed and any("no end-systole was found" in note for note in result.notes)
+    assert any("the contour was lost" in note for note in result.notes)
+    assert not cpwc_keras.track(loop, arch, lambda a, b: np.zeros((*a.shape, 2), np.float32), es=2).notes

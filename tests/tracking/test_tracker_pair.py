@@ -68,5 +68,5 @@ def test_the_default_is_the_shipped_preset(monkeypatch):
 
 
 def test_missing_weights_are_one_sentence(tmp_path):
-    with pytest.raises(cpwc_keras.errors.InputError, match="neither a preset"):
+    with pytest.raises(cpwc_keras.errors.InputError, match="neither a tracker"):
         as_tracker(tmp_path / "absent.h5")
