@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -93,18 +94,16 @@ def _train(phase: str, datasets, data_root, config, output, **options):
     from rich.console import Console
 
     import_keras_quietly()
+    from cpwc_keras.models.presets import DEFAULT_PRESET
     from cpwc_keras.models.weights_file import read_card
     from cpwc_keras.training.checkpoints import list_checkpoints
     from cpwc_keras.training.experiment import load_experiment
     from cpwc_keras.training.phases import run
 
     folders = {name: folder for name, _, folder in (entry.partition("=") for entry in datasets)}
-    given = {**options, "datasets": folders or None, "data_root": data_root}
-    experiment = load_experiment(phase, config, **given)
+    experiment = load_experiment(phase, config, data_root, datasets=folders or None, **options)
     if phase == "transfer" and not experiment.weights:
-        from cpwc_keras.models.presets import DEFAULT_PRESET
-
-        experiment = load_experiment(phase, config, **{**given, "weights": DEFAULT_PRESET})
+        experiment = replace(experiment, weights=DEFAULT_PRESET)
     output = output or Path("runs") / phase
 
     console = Console()
