@@ -1,0 +1,174 @@
+"""From I/Q signals to the picture on the screen: depth gain, envelope, compression, scan conversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import cv2
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from cpwc_keras.data_prep.simulation.engines import Engine
+from cpwc_keras.data_prep.simulation.transducer import ImageGrid
+from cpwc_keras.errors import InputError
+
+DENSITY = 10.0
+"""Scatterers per square wavelength (paper, II-A.1)."""
+
+_BLOCK = (24, 16)  # ranges × beams over which power is averaged before the gain is fitted
+_DEGREE = (8, 4)
+
+
+@dataclass(frozen=True)
+class Display:
+    """The gray scale, and its inverse: the echo amplitude that comes out at a wanted brightness.
+
+    An amplitude of 1 is white.
+
+    Attributes:
+        compression: "gamma" (brightness = amplitude ** gamma; the inverse is the paper's reflection coefficient,
+            II-A.1) or "log" (brightness falls linearly with the decibels, to 0 at -`dynamic_range_db`).
+        gamma: exponent of "gamma".
+        dynamic_range_db: of "log".
+
+    Raises:
+        InputError: a value that no display has.
+    """
+
+    compression: str = "gamma"
+    gamma: float = 0.4
+    dynamic_range_db: float = 60.0
+
+    def __post_init__(self):
+        if self.compression not in ("gamma", "log"):
+            raise InputError(f"The display's compression is {self.compression!r}; expected 'gamma' or 'log'.")
+        if not 0.1 <= self.gamma <= 2:
+            raise InputError(f"The display's gamma is {self.gamma}; expected 0.1 to 2.")
+        if not 10 <= self.dynamic_range_db <= 120:
+            raise InputError(f"The display's dynamic range is {self.dynamic_range_db} dB; expected 10 to 120.")
+
+    def compress(self, amplitude: np.ndarray) -> np.ndarray:
+        """Amplitude >= 0 -> brightness in [0, 1], float32."""
+        if self.compression == "gamma":
+            return np.clip(amplitude, 0, 1).astype(np.float32) ** np.float32(self.gamma)
+        decibel = 20 * np.log10(np.maximum(amplitude, 1e-9))
+        return np.clip(1 + decibel / self.dynamic_range_db, 0, 1).astype(np.float32)
+
+    def reflectivity(self, brightness: np.ndarray) -> np.ndarray:
+        """Brightness in [0, 1] -> amplitude, float32; black is no echo at all."""
+        brightness = np.asarray(brightness, np.float32)
+        if self.compression == "gamma":
+            return brightness ** np.float32(1 / self.gamma)
+        amplitude = 10 ** ((brightness - 1) * np.float32(self.dynamic_range_db / 20))
+        return np.where(brightness > 0, amplitude, 0).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Imager:
+    """Pictures from the I/Q signals of one engine.
+
+    Attributes:
+        engine: whose sensitivity is taken out.
+        grid: the pixels.
+        display: the gray scale.
+    """
+
+    engine: Engine
+    grid: ImageGrid
+    display: Display
+
+    def normalise(self, iq: np.ndarray) -> np.ndarray:
+        """Take out how the sensitivity changes with range and beam, as a scanner's gain does.
+
+        Afterwards scatterers of unit variance at `DENSITY` give a mean power of 1 everywhere.
+
+        Args:
+            iq: (ranges, beams) complex64.
+
+        Returns:
+            (ranges, beams) complex64.
+        """
+        return iq * self._gain
+
+    def image(self, iq: np.ndarray) -> np.ndarray:
+        """Normalised I/Q (ranges, beams) -> (H, W) float32 in [0, 1], 0 outside of the sector."""
+        beams = _FINER * (iq.shape[1] - 1) + 1
+        # Between beams the signal is interpolated, not its envelope: 128 beams sample the former well, the latter not.
+        fine = [_finer_beams(part, beams) for part in (iq.real, iq.imag)]
+        polar = self.display.compress(np.hypot(*fine))
+        picture = cv2.remap(polar, *self._map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return picture * self._sector
+
+    @cached_property
+    def _gain(self) -> np.ndarray:
+        return (1 / np.sqrt(sensitivity(self.engine))).astype(np.float32)
+
+    @cached_property
+    def _sector(self) -> np.ndarray:
+        return self.grid.sector(self.engine.scan).astype(np.float32)
+
+    @cached_property
+    def _map(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel its column among the refined beams, and its row among the ranges."""
+        scan = self.engine.scan
+        radius, angle = self.grid.polar()
+        column = (angle - scan.angles[0]) / (scan.angles[1] - scan.angles[0]) * _FINER
+        row = (radius - scan.ranges_mm[0]) / scan.range_step_mm
+        return column.astype(np.float32), row.astype(np.float32)
+
+
+_FINER = 4
+
+
+def _finer_beams(values: np.ndarray, beams: int) -> np.ndarray:
+    """(ranges, B) -> (ranges, 4 (B - 1) + 1) by a Lanczos kernel; the beams themselves keep their values."""
+    column = np.broadcast_to(np.arange(beams, dtype=np.float32) / _FINER, (len(values), beams))
+    row = np.broadcast_to(np.arange(len(values), dtype=np.float32)[:, None], column.shape)
+    return cv2.remap(np.ascontiguousarray(values), column, row, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+
+
+@lru_cache(maxsize=4)
+def sensitivity(engine: Engine) -> np.ndarray:
+    """Mean power of the I/Q signals of scatterers of unit variance at `DENSITY`.
+
+    Measured on one simulated phantom that fills the sector, always the same, and smoothed: a polynomial of range and
+    angle (even in the angle) is fitted to the logarithm of block averages.
+
+    Args:
+        engine: any engine; equal engines share the result.
+
+    Returns:
+        (ranges, beams) float64 > 0.
+    """
+    scan = engine.scan
+    rng = np.random.default_rng(0)
+    count = int(DENSITY * scan.area_mm2 / scan.wavelength_mm(engine.transducer) ** 2)
+    radius = scan.depth_mm * np.sqrt(rng.random(count))
+    angle = np.deg2rad(scan.sector_deg) * (rng.random(count) - 0.5)
+    points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1)
+    power = np.abs(engine.iq(points, rng.standard_normal(count))).astype(np.float64) ** 2
+    power = (power + power[:, ::-1]) / 2  # a symmetric probe
+
+    ranges, beams = (min(length, block) for length, block in zip(power.shape, _BLOCK, strict=True))
+    rows, columns = power.shape[0] // ranges, power.shape[1] // beams
+    blocks = power[: rows * ranges, : columns * beams].reshape(rows, ranges, columns, beams).mean((1, 3))
+    row = (np.arange(rows) + 0.5) * ranges - 0.5
+    column = (np.arange(columns) + 0.5) * beams - 0.5
+    degree = (min(_DEGREE[0], rows - 1), min(_DEGREE[1], columns - 1))
+    basis = _basis(row, column, power.shape, degree)
+    fit = np.linalg.lstsq(basis.reshape(rows * columns, -1), np.log(blocks).ravel())[0]
+    # No further than the outermost averages: a polynomial goes astray beyond its data.
+    everywhere = [
+        np.clip(np.arange(length), at[0], at[-1]) for length, at in zip(power.shape, (row, column), strict=True)
+    ]
+    return np.exp(_basis(*everywhere, power.shape, degree) @ fit)
+
+
+def _basis(row, column, shape, degree):
+    """(rows, columns, terms): Chebyshev polynomials of log range × even ones of the beam."""
+    log_range = np.log1p(row / 20) / np.log1p((shape[0] - 1) / 20) * 2 - 1
+    across = column / (shape[1] - 1) * 2 - 1
+    one = chebyshev.chebvander(log_range, degree[0])
+    other = chebyshev.chebvander(across, degree[1])[:, ::2]
+    return (one[:, None, :, None] * other[None, :, None, :]).reshape(len(row), len(column), -1)
