@@ -9,7 +9,7 @@ import numpy as np
 from cpwc_keras.data_prep.simulation.transducer import SectorScan
 
 RAYLEIGH_SNR = 1.9131
-"""Mean over standard deviation of a Rayleigh distribution, √(π / (4 - π)): that of speckle of infinitely many scatterers.
+"""Mean over standard deviation of a Rayleigh distribution, √(π / (4 - π)): speckle of infinitely many scatterers.
 
 With the paper's 10 normally distributed scatterers per square wavelength a resolution cell holds some 15 (near) to 100
 (far), and the excess of their echoes lowers it by 1 to 4 %.
