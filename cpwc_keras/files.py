@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cpwc_keras.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where folders are not locked
+    fcntl = None
+
+_LOCK = ".cpwc-keras.lock"
+_LEFTOVER = re.compile(r"\..+\.\d+\.partial(\..+)?")
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another output folder",
@@ -56,6 +66,55 @@ def output_folder(path: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(b"\0")
     return path
+
+
+@contextmanager
+def locked_folder(path: str | Path) -> Iterator[Path]:
+    """Make the folder and hold it for this run alone; what a killed run left half-written in it is removed.
+
+    The lock goes with the process, however it ends. Processes forked meanwhile hold it too: start workers with "spawn".
+    On file systems that have no locks there is none; whole files are safe all the same, since they are renamed there.
+
+    Yields:
+        the folder.
+
+    Raises:
+        InputError: another run writes there, or the folder cannot be made or written to.
+    """
+    folder = output_folder(path)
+    descriptor = _lock(folder / _LOCK) if fcntl else None
+    if descriptor is None:
+        yield folder
+        return
+    try:
+        for leftover in folder.rglob(".*.partial*"):
+            if _LEFTOVER.fullmatch(leftover.name):
+                leftover.unlink(missing_ok=True)
+        yield folder
+    finally:
+        (folder / _LOCK).unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int | None:
+    """Open and lock the file; None where the file system has no locks."""
+    while True:
+        with write_errors_named(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                found = "another run is writing to this folder; wait for its end or choose another one"
+                raise InputError(f"{path.parent}: {found}.") from error
+            if error.errno not in _NO_LOCKS:
+                raise
+            path.unlink(missing_ok=True)
+            return None
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # its former holder has removed the file meanwhile: locking it keeps nobody out
 
 
 @contextmanager

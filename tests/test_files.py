@@ -2,13 +2,16 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 
 import h5py
 import numpy as np
 import pytest
 
 from cpwc_keras.errors import InputError
-from cpwc_keras.files import atomic_hdf5, atomic_path, output_folder
+from cpwc_keras.files import atomic_hdf5, atomic_path, locked_folder, output_folder
 
 
 def test_the_file_appears_whole_and_at_once(tmp_path):
@@ -72,3 +75,46 @@ def test_a_file_is_no_folder(tmp_path):
 def test_an_unwritable_folder_is_found_before_work_starts():
     with pytest.raises(InputError, match="choose another output folder"):
         output_folder("/proc/cpwc")
+
+
+def test_a_folder_is_locked_for_one_run_at_a_time(tmp_path):
+    folder = tmp_path / "deep" / "run"
+    with locked_folder(folder) as held:
+        assert held == folder
+        with pytest.raises(InputError, match="another run is writing"), locked_folder(folder):
+            pass
+    assert list(folder.iterdir()) == []
+    with pytest.raises(RuntimeError), locked_folder(folder):
+        raise RuntimeError
+    with locked_folder(folder):
+        pass
+
+
+def test_a_killed_run_leaves_neither_lock_nor_fragments(tmp_path):
+    program = (
+        "import os, sys; from cpwc_keras.files import atomic_path, locked_folder\n"
+        "with locked_folder(sys.argv[1]) as folder, atomic_path(folder / 'a' / 'b.h5') as beside:\n"
+        "    beside.write_bytes(b'half'); print('writing', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout.readline() == "writing\n"
+        with pytest.raises(InputError, match="another run is writing"), locked_folder(tmp_path):
+            pass
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert len(list((tmp_path / "a").iterdir())) == 1
+    (tmp_path / ".notes.partial.txt").touch()  # not one of ours
+    with locked_folder(tmp_path):
+        assert list((tmp_path / "a").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".notes.partial.txt", "a"]
+
+
+def test_without_locks_in_the_file_system_the_folder_is_used_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with locked_folder(tmp_path) as folder:
+        assert list(folder.iterdir()) == []

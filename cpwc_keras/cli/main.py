@@ -19,8 +19,10 @@ COMMANDS = {
     "transfer": "train",
     "track": "track",
     "demo": "track",
+    "simulate": "simulate",
     "info": "dataset",
     "verify": "dataset",
+    "prepare": "prepare",
 }
 """Command → module of `cpwc_keras.cli`, loaded when the command is used, so that `--help` is there at once."""
 
@@ -41,7 +43,8 @@ def cli():
     """Motion estimation in 2D echocardiography: c-PWC-Net (Evain et al., IEEE TMI 2022).
 
     Track a contour through a cine loop and measure its strain (track, demo), train the network (pretrain, transfer),
-    look into datasets (info, verify). Each command has its own --help.
+    make training data with exact motion (simulate), look into datasets (info, verify), convert them (prepare). Each
+    command has its own --help.
     """
 
 

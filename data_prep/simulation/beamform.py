@@ -48,6 +48,7 @@ def delay_and_sum(received, rate, table, element_x, sines, zero, ranges, speed, 
         out: (beams, ranges) complex64, to be filled.
     """
     beams, elements, samples = received.shape
+    phases = len(table)
     for b in prange(beams):
         for n in range(len(ranges)):
             out[b, n] = 0
@@ -57,11 +58,11 @@ def delay_and_sum(received, rate, table, element_x, sines, zero, ranges, speed, 
             for n in range(len(ranges)):
                 r = ranges[n]
                 back = np.sqrt(r * r - 2 * r * x * sines[b] + x * x)
-                place = ((r + back) / speed + zero[b]) * rate
-                first = int(place)
+                place = int(((r + back) / speed + zero[b]) * rate * phases + 0.5)
+                first = place // phases
                 if first < 1 or first + TAPS - 1 > samples:
                     continue
-                weights = table[int((place - first) * len(table))]
+                weights = table[place - first * phases]
                 value = signal[first - 1] * weights[0]
                 for k in range(1, TAPS):
                     value += signal[first - 1 + k] * weights[k]

@@ -1,0 +1,80 @@
+"""`cpwc-keras prepare`: published datasets as the project's own sequence files."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+_SHOWN = 10
+_MOST_WORKERS = 8  # a sequence of MEDICAID takes more than 1 GB while it is converted
+
+
+@click.command()
+@click.argument("dataset", type=click.Choice(("medicaid", "alessandrini", "camus", "ted")))
+@click.option("--root", required=True, type=click.Path(), help="Folder of the dataset, as unpacked; it is only read.")
+@click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the sequence files.")
+@click.option("--patients", default="", metavar="NAME,NAME…", help="Only these patients (vendors, for alessandrini).")
+@click.option(
+    "--view",
+    type=click.Choice(("2CH", "3CH", "4CH", "all")),
+    default="all",
+    show_default=True,
+    help="Only this apical view.",
+)
+@click.option("--split", default="", metavar="NAME", help="Only this split, as the dataset's own lists call it.")
+@click.option("--overwrite", is_flag=True, help="Make files anew that are there already.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes; the files are the same for any number of them.  [default: one a processor, 8 at most]",
+)
+def prepare(dataset, root, output, patients, view, split, overwrite, workers):
+    """Convert DATASET to the project's sequence files: one HDF5 file per recording, images and motion together.
+
+    medicaid and alessandrini keep their true motion. camus and ted become the contours of their masks, a 36×5 mesh for
+    each frame; their files say that this is not the motion of tissue.
+
+    \b
+    cpwc-keras prepare medicaid --root ~/data/MEDICAID -o sequences/medicaid
+    cpwc-keras prepare camus --root ~/data/CAMUS_public -o sequences/camus --view 4CH --split train
+    cpwc-keras prepare ted --root ~/data/TED -o sequences/ted --patients patient001,patient002
+    cpwc-keras info sequences --root sequences/camus
+
+    Started again, an interrupted conversion goes on where it stopped. record.json says what was made and what was left
+    out, and why. A recording without images, or whose masks give no mesh, is left out and the command exits with 1; one
+    that cannot be read, with 2; the others are converted all the same.
+    """
+    from rich.console import Console
+
+    from cpwc_keras.cli.progress import progress_bar
+    from cpwc_keras.data_prep.conversion.origins import ORIGINS
+    from cpwc_keras.data_prep.conversion.recordings import CONTOURS_NOTE, select
+    from cpwc_keras.data_prep.conversion.run import convert, plan, size_text
+
+    console = Console()
+    with console.status("looking at the dataset"):
+        items = select(dataset, root, (patients,) if patients else (), view, split)
+        work = plan(items, root, output, overwrite)
+    room = f", about {size_text(work.need_bytes)} ({size_text(work.free_bytes)} are free)" if work.jobs else ""
+    there = f"; {len(work.kept):,} are there already" if work.kept else ""
+    console.print(f"{dataset}: {len(work.jobs):,} recordings to convert{room}{there}.", soft_wrap=True)
+
+    with progress_bar(console, "files") as progress:
+        task = progress.add_task("converting", total=len(work.jobs), visible=bool(work.jobs))
+        skipped = convert(work, workers or min(os.cpu_count() or 1, _MOST_WORKERS), lambda: progress.advance(task))
+
+    for entry in skipped[:_SHOWN]:
+        console.print(f"left out: {entry.reason}", soft_wrap=True, highlight=False, markup=False)
+    if len(skipped) > _SHOWN:
+        console.print(f"… and {len(skipped) - _SHOWN:,} more; record.json lists all.")
+    left_out = {entry.name for entry in skipped}
+    written = [job.path.stat().st_size for job in work.jobs if job.item.name not in left_out]
+    console.print(
+        f"{len(written):,} converted to {output} ({size_text(sum(written))}), {len(skipped):,} left out.",
+        soft_wrap=True, markup=False,
+    )  # fmt: skip
+    if ORIGINS[dataset].motion == "contours":
+        console.print(f"Mind: {CONTOURS_NOTE}", style="yellow", soft_wrap=True)
+    if skipped:
+        raise SystemExit(2 if any(entry.broken for entry in skipped) else 1)
