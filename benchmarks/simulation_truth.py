@@ -49,10 +49,9 @@ def main():
         moving = values[values[:, 0] > STILL_PX]
         better = int((moving[:, 3] < moving[:, 1]).sum())
         everything.append(moving)
-        px, raw, raw_r, warped, warped_r = moving.mean(0)
-        print(
-            f"{item.name:32} {px:5.2f} {len(moving):5} {better:6}  {raw:.4f} → {warped:.4f}   {raw_r:.3f} → {warped_r:.3f}"
-        )
+        px, *values = moving.mean(0)
+        raw, raw_r, warped, warped_r = (f"{value:.3f}" for value in values)
+        print(f"{item.name:36} {px:5.2f} {len(moving):5} {better:6}  {raw:>7} → {warped}  {raw_r:>7} → {warped_r}")
     moving = np.concatenate(everything)
     better = int((moving[:, 3] < moving[:, 1]).sum())
     print(

@@ -16,6 +16,7 @@ from cpwc_keras.data.pipeline import FixedPairs, PairSampler, Sampler
 from cpwc_keras.data.splits import leave_vendor_out, require_disjoint_patients, split_by_patient
 from cpwc_keras.errors import InputError
 from cpwc_keras.files import output_folder
+from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.training.experiment import SPECKLE, Experiment
 from cpwc_keras.types import DatasetItem, Sequence
 
@@ -75,6 +76,7 @@ def _recorded(experiment: Experiment, folder: Path) -> Source:
                 "README says where to get it), or try pretrain --config speckle, which needs no data."
             )
         items = open_dataset(name, root)
+        _require_tissue_motion(items)
         parts = _split(_without_large_displacements(items, experiment, folder), experiment)
         record[name] = {"found": len(items), "train": len(parts[0]), "validation": len(parts[1])}
         training += parts[0]
@@ -89,6 +91,20 @@ def _recorded(experiment: Experiment, folder: Path) -> Source:
     listed = "\n".join(f"{item.dataset} {item.name} {item.n_frames}" for item in training)
     fingerprint = hashlib.sha256(listed.encode()).hexdigest()
     return Source(sampler, _validation_pairs(validation, experiment), record, fingerprint)
+
+
+def _require_tissue_motion(items) -> None:
+    """Refuse sequences whose mesh follows the wall's outline: between its nodes the tissue moves otherwise.
+
+    Raises:
+        InputError: there is one.
+    """
+    for item in items:
+        if item.dataset == "sequences" and sequence_header(item.files[0]).attributes.get("motion") == "contours":
+            raise InputError(
+                f"{item.files[0]}: found contours drawn on a recording, expected the true motion of its tissue; make "
+                "sequences with both by `cpwc-keras simulate --templates sequences`."
+            )
 
 
 def _without_large_displacements(items, experiment: Experiment, folder: Path) -> list[DatasetItem]:

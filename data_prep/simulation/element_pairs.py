@@ -80,7 +80,7 @@ def _deposit_row(i, delays, sensitivity, weight, table, impulses):
 
 @njit(parallel=True, nogil=True, cache=True, fastmath=True)
 def transmit(spectra, turns, first_bin, slots, out):
-    """Fire all elements of each beam: out[beam, j, slots[f]] = Σ over i of pair (i, j) × exp(√-1 turns[i, beam] bin)."""
+    """Fire all elements of each beam: out[beam, j, slots[f]] = Σ over i of pair (i, j) × exp(√-1 turns[i, beam] f)."""
     elements, beams = turns.shape
     groups = (len(spectra) + 7) // 8
     for group in prange(groups):
