@@ -19,7 +19,12 @@ from cpwc_keras.mesh import inverted_triangles
 from cpwc_keras.types import MESH_SHAPE
 
 _APEX = (MESH_SHAPE[0] - 1) / 2
-_LARGEST_GAIN = 2.0
+
+_ATTEMPTS = ((1.0, 1.6), (0.7, 1.6), (0.4, 1.3), (0.2, 1.0), (0.0, 0.7), (0.0, 0.35), (0.0, 0.0))
+"""How strong disease, delays and sliding are, and how much of the stills' own change is used at the most, in turn."""
+
+_INWARDS = 0.8
+"""How much the endocardium narrows in a plain contraction, for the same fraction of shortening."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,10 @@ def draw_cycle(
 ) -> Cycle:
     """Draw a beat whose first frame is `mesh_ed` and whose change of shape is that towards `mesh_es`.
 
-    The change is scaled so that the endocardium's peak strain is the drawn one, as far as twice the change given.
-    Where a triangle would be inverted, what is drawn at random is weakened, and at last the motion itself.
+    The change is scaled, up to 1.6 times, so that the endocardium's peak strain is the drawn one; what is still missing
+    then (stills of a ventricle that hardly moves) is added as a plain contraction: the base towards the apex, the
+    inner wall inwards. Where a triangle would be inverted, what is drawn at random is weakened and more is left to the
+    contraction.
 
     Args:
         mesh_ed: (36, 5, 2) pixels.
@@ -95,15 +102,12 @@ def draw_cycle(
     delay = _draw_delay(settings, rng)
     slide = _draw_sliding(settings, rng)
 
-    for strength in (1.0, 0.75, 0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0):
-        change = _scaled_change(mesh_ed, _slid(mesh_es, strength * slide), wanted, spacing_mm)
+    for strength, largest_gain in _ATTEMPTS:
+        change = _change(mesh_ed, _slid(mesh_es, strength * slide), wanted, largest_gain, spacing_mm)
         change = _regional(change, 1 - strength * (1 - left))
-        activation = _activation(course, strength * delay, frames)
-        mesh = mesh_ed + activation[:, :, None, None] * change
+        mesh = mesh_ed + _activation(course, strength * delay, frames)[:, :, None, None] * change
         if not inverted_triangles(mesh).any():
             break
-        if strength == 0:
-            wanted *= 0.7
     else:
         mesh = np.repeat(mesh_ed[None], frames, 0)
     strain = longitudinal_strain(mesh[:, :, 0], spacing_mm)
@@ -154,21 +158,41 @@ def _slid(mesh: np.ndarray, places: np.ndarray) -> np.ndarray:
     return PchipInterpolator(row, mesh)(at)
 
 
-def _scaled_change(mesh_ed, mesh_es, wanted: float, spacing_mm) -> np.ndarray:
-    """(36, 5, 2): the way to end-systole, scaled so that the endocardium's strain is as wanted."""
-    change = mesh_es - mesh_ed
+def _change(mesh_ed, mesh_es, wanted: float, largest_gain: float, spacing_mm) -> np.ndarray:
+    """(36, 5, 2) pixels: the way to end-systole by which the endocardium's strain becomes the wanted one."""
+    own = mesh_es - mesh_ed
 
-    def strain(gain: float) -> float:
-        endocardium = np.stack([mesh_ed[:, 0], mesh_ed[:, 0] + gain * change[:, 0]])
-        return float(longitudinal_strain(endocardium, spacing_mm)[1])
+    def strain(mesh: np.ndarray) -> float:
+        return float(longitudinal_strain(np.stack([mesh_ed[:, 0], mesh[:, 0]]), spacing_mm)[1])
 
-    low, high = 0.0, _LARGEST_GAIN
-    if strain(high) > wanted:  # twice the change given is not enough
-        return high * change if strain(high) < -5 else change
-    for _ in range(40):
+    gain = _least(lambda gain: strain(mesh_ed + gain * own) <= wanted, largest_gain)
+    shape = mesh_ed + gain * own
+    contraction = _least(lambda fraction: strain(_contracted(shape, fraction, spacing_mm)) <= wanted, 0.4)
+    return _contracted(shape, contraction, spacing_mm) - mesh_ed
+
+
+def _least(enough, largest: float) -> float:
+    """The smallest value from 0 to `largest` that is enough, by bisection; `largest` if none is."""
+    if enough(0.0):
+        return 0.0
+    low, high = 0.0, largest
+    for _ in range(30):
         middle = (low + high) / 2
-        low, high = (middle, high) if strain(middle) > wanted else (low, middle)
-    return high * change
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _contracted(mesh: np.ndarray, fraction: float, spacing_mm) -> np.ndarray:
+    """The mesh shortened by a fraction along its axis, towards the apex, its inner layers drawn inwards."""
+    scale = np.array(spacing_mm[::-1])
+    points = mesh * scale
+    apex = points[[int(_APEX), int(np.ceil(_APEX))], -1].mean(0)
+    axis = points[[0, -1], 0].mean(0) - apex
+    axis /= np.linalg.norm(axis)
+    along = ((points - apex) @ axis)[..., None] * axis
+    across = points - apex - along
+    inwards = _INWARDS * np.linspace(1, 0, MESH_SHAPE[1])[:, None]
+    return (apex + along * (1 - fraction) + across * (1 - fraction * inwards)) / scale
 
 
 def _regional(change: np.ndarray, left: np.ndarray) -> np.ndarray:
