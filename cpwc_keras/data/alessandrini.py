@@ -79,6 +79,23 @@ class SequenceFiles:
     images: Path
 
 
+@dataclass(frozen=True)
+class Sector:
+    """What a vendor's probe saw.
+
+    Attributes:
+        probe_mm: from the image's left edge to the probe, on the top row.
+        depth_mm: range.
+        left: angle of the left edge from the vertical, radians.
+        right: angle of the right edge from the vertical, radians.
+    """
+
+    probe_mm: float
+    depth_mm: float
+    left: float
+    right: float
+
+
 def find(root: str | Path) -> list[DatasetItem]:
     """List the sequences that have images.
 
@@ -129,6 +146,28 @@ def read_trajectory(motion: str | Path, info: str | Path, vendor: str = "") -> T
     spacing_mm, image_shape = _read_geometry(info)
     es = _END_SYSTOLE.get(vendor, len(mesh))
     return Trajectory(mesh, spacing_mm, image_shape, ed=0, es=es if es < len(mesh) else None)
+
+
+def read_sector(info: str | Path) -> Sector:
+    """Read where the probe stood and what it saw.
+
+    The edges' angles are ``t0`` and ``tf``; the depth is ``radius`` (``rf`` is in metres for one vendor and short of
+    the image for two others); the probe lies on the top row where both edges leave it to fill the image's width.
+
+    Args:
+        info: file with ``USInfo``.
+
+    Raises:
+        InputError: the file is missing or broken, or the sector is none.
+    """
+    names = ("t0", "tf", "radius", "width")
+    values = read_mat(info, *(f"USInfo.{name}" for name in names), *names)
+    numbers = [np.ravel(values.get(f"USInfo.{name}", values.get(name, np.nan))) for name in names]
+    t0, tf, radius, width = (float(number[0]) if number.size == 1 else np.nan for number in numbers)
+    left, right = t0 - np.pi / 2, np.pi / 2 - tf
+    if not (0 < left < np.pi / 2 and 0 < right < np.pi / 2 and radius > 0 and width > 0):
+        raise bad_file(info, "no sector", "USInfo with t0, tf (radians), radius and width (mm)")
+    return Sector(width * np.sin(left) / (np.sin(left) + np.sin(right)), radius, left, right)
 
 
 def read_sequence(files: SequenceFiles) -> Sequence:

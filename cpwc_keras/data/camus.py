@@ -6,7 +6,12 @@ Layouts, also below ``database_nifti/``, ``training/`` or ``testing/``:
 * MetaImage (older): the same with ``.mhd`` and ``_sequence``.
 
 Each view gives an item "ED-ES" of two frames, which is what the masks are for, and, where the half sequence is there,
-one of all its frames. The patients' split is read from ``database_split/subgroup_{training,validation,testing}.txt``.
+one of all its frames.
+
+The patients' split is read from ``split/virtual_{train,val,test}.txt`` beside ``database_nifti/``, where these are the
+virtual patients of a replication (Evain et al., IEEE TMI 2022: 60, 10 and 30 templates for simulation) and
+``split/clinical.txt`` those kept for its clinical evaluation ("clinical"); or else from CAMUS' own
+``database_split/subgroup_{training,validation,testing}.txt``.
 
 Licence: CC BY-NC-SA 4.0. What is trained on it must not be used commercially.
 
@@ -32,14 +37,15 @@ _LAYOUT = "database_nifti/patientXXXX/patientXXXX_4CH_ED.nii.gz (or .mhd) with _
 _SUFFIXES = (".nii.gz", ".nii", ".mhd")
 _SEQUENCES = ("half_sequence", "sequence")
 _VIEWS = {"2CH": "A2C", "4CH": "A4C"}
-_SUBGROUPS = {"training": "train", "validation": "validation", "testing": "test"}
+_VIRTUAL = {"virtual_train": "train", "virtual_val": "validation", "virtual_test": "test", "clinical": "clinical"}
+_SUBGROUPS = {"subgroup_training": "train", "subgroup_validation": "validation", "subgroup_testing": "test"}
 
 
 def find(root: str | Path) -> list[DatasetItem]:
     """List both views of each patient, as "ED-ES" and, where it is there, as "half sequence".
 
     Raises:
-        InputError: the folder does not exist or is neither layout.
+        InputError: the folder does not exist or is neither layout, or a patient is in two splits.
     """
     root = existing_folder(root)
     splits = _read_splits(root)
@@ -141,10 +147,18 @@ def _info(folder: Path, chamber: str) -> Info:
 
 
 def _read_splits(root: Path) -> dict[str, str]:
-    splits = {}
-    for name, split in _SUBGROUPS.items():
+    """Patient -> split, from the lists beside the database."""
+    for name, lists in (("split", _VIRTUAL), ("database_split", _SUBGROUPS)):
+        splits: dict[str, str] = {}
         for folder in (root, root.parent):
-            path = folder / "database_split" / f"subgroup_{name}.txt"
-            if path.is_file():
-                splits |= dict.fromkeys(path.read_text(encoding="utf-8", errors="replace").split(), split)
-    return splits
+            for part, split in lists.items():
+                path = folder / name / f"{part}.txt"
+                if not path.is_file():
+                    continue
+                patients = path.read_text(encoding="utf-8", errors="replace").split()
+                if twice := sorted(patient for patient in patients if splits.get(patient, split) != split):
+                    raise bad_file(path, f"{twice[0]}, which another list has too", "each patient in one list")
+                splits |= dict.fromkeys(patients, split)
+        if splits:
+            return splits
+    return {}

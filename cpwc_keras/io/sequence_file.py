@@ -147,7 +147,8 @@ def sequence_header(path: str | Path) -> SequenceHeader:
 
 def _store(file: h5py.File, name: str, values: np.ndarray) -> None:
     chunks = (1, *values.shape[1:])
-    file.create_dataset(name, data=values, chunks=chunks, compression="gzip", shuffle=True, fletcher32=True)
+    dataset = file.create_dataset(name, data=values, chunks=chunks, compression="gzip", shuffle=True, fletcher32=True)
+    dataset.flush()  # or chunks are laid out as datasets happen to be closed, and equal sequences are unequal bytes
 
 
 @contextmanager

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-import cv2
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from cpwc_keras.data_prep.simulation.engines import Engine
+from cpwc_keras.data_prep.simulation.scan_conversion import FINER, brightness, gray_scale, lanczos, to_pixels
 from cpwc_keras.data_prep.simulation.transducer import ImageGrid
 from cpwc_keras.errors import InputError
 
 DENSITY = 10.0
 """Scatterers per square wavelength (paper, II-A.1)."""
 
-_BLOCK = (24, 16)  # ranges × beams over which power is averaged before the gain is fitted
+_BLOCKS = (40, 8)  # ranges × beams: blocks over which power is averaged before the gain is fitted
 _DEGREE = (8, 4)
+_LEAST_SCATTERERS = 150_000
 
 
 @dataclass(frozen=True)
@@ -89,43 +90,30 @@ class Imager:
         Returns:
             (ranges, beams) complex64.
         """
-        return iq * self._gain
+        return iq * self.gain
 
     def image(self, iq: np.ndarray) -> np.ndarray:
         """Normalised I/Q (ranges, beams) -> (H, W) float32 in [0, 1], 0 outside of the sector."""
-        beams = _FINER * (iq.shape[1] - 1) + 1
-        # Between beams the signal is interpolated, not its envelope: 128 beams sample the former well, the latter not.
-        fine = [_finer_beams(part, beams) for part in (iq.real, iq.imag)]
-        polar = self.display.compress(np.hypot(*fine))
-        picture = cv2.remap(polar, *self._map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return picture * self._sector
+        return to_pixels(brightness(iq, lanczos(), self._scale), *self.places)
 
     @cached_property
-    def _gain(self) -> np.ndarray:
+    def gain(self) -> np.ndarray:
+        """(ranges, beams) float32: what `normalise` multiplies by."""
         return (1 / np.sqrt(sensitivity(self.engine))).astype(np.float32)
 
     @cached_property
-    def _sector(self) -> np.ndarray:
-        return self.grid.sector(self.engine.scan).astype(np.float32)
+    def _scale(self) -> np.ndarray:
+        return gray_scale(self.display.compress)
 
     @cached_property
-    def _map(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each pixel its column among the refined beams, and its row among the ranges."""
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each pixel its place among the ranges, negative outside of the sector, and among the finer beams."""
         scan = self.engine.scan
         radius, angle = self.grid.polar()
-        column = (angle - scan.angles[0]) / (scan.angles[1] - scan.angles[0]) * _FINER
         row = (radius - scan.ranges_mm[0]) / scan.range_step_mm
-        return column.astype(np.float32), row.astype(np.float32)
-
-
-_FINER = 4
-
-
-def _finer_beams(values: np.ndarray, beams: int) -> np.ndarray:
-    """(ranges, B) -> (ranges, 4 (B - 1) + 1) by a Lanczos kernel; the beams themselves keep their values."""
-    column = np.broadcast_to(np.arange(beams, dtype=np.float32) / _FINER, (len(values), beams))
-    row = np.broadcast_to(np.arange(len(values), dtype=np.float32)[:, None], column.shape)
-    return cv2.remap(np.ascontiguousarray(values), column, row, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+        column = (angle - scan.angles[0]) / (scan.angles[1] - scan.angles[0]) * FINER
+        row = np.where(self.grid.sector(scan), np.clip(row, 0, len(scan.ranges_mm) - 1), -1)
+        return row.astype(np.float32), np.clip(column, 0, FINER * (scan.beams - 1)).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
@@ -141,28 +129,36 @@ def sensitivity(engine: Engine) -> np.ndarray:
     Returns:
         (ranges, beams) float64 > 0.
     """
-    scan = engine.scan
-    rng = np.random.default_rng(0)
-    count = int(DENSITY * scan.area_mm2 / scan.wavelength_mm(engine.transducer) ** 2)
-    radius = scan.depth_mm * np.sqrt(rng.random(count))
-    angle = np.deg2rad(scan.sector_deg) * (rng.random(count) - 0.5)
-    points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1)
-    power = np.abs(engine.iq(points, rng.standard_normal(count))).astype(np.float64) ** 2
-    power = (power + power[:, ::-1]) / 2  # a symmetric probe
-
-    ranges, beams = (min(length, block) for length, block in zip(power.shape, _BLOCK, strict=True))
+    power = _phantom_power(engine)
+    ranges, beams = max(len(power) // _BLOCKS[0], 1), max(power.shape[1] // _BLOCKS[1], 1)
     rows, columns = power.shape[0] // ranges, power.shape[1] // beams
     blocks = power[: rows * ranges, : columns * beams].reshape(rows, ranges, columns, beams).mean((1, 3))
     row = (np.arange(rows) + 0.5) * ranges - 0.5
     column = (np.arange(columns) + 0.5) * beams - 0.5
-    degree = (min(_DEGREE[0], rows - 1), min(_DEGREE[1], columns - 1))
+    degree = (min(_DEGREE[0], rows // 5), min(_DEGREE[1], columns - 1))
     basis = _basis(row, column, power.shape, degree)
-    fit = np.linalg.lstsq(basis.reshape(rows * columns, -1), np.log(blocks).ravel())[0]
+    # Sums by einsum: those of BLAS round differently with the number of threads.
+    normal = np.einsum("rcm,rcn->mn", basis, basis)
+    fit = np.linalg.solve(normal, np.einsum("rcm,rc->m", basis, np.log(blocks)))
     # No further than the outermost averages: a polynomial goes astray beyond its data.
-    everywhere = [
-        np.clip(np.arange(length), at[0], at[-1]) for length, at in zip(power.shape, (row, column), strict=True)
-    ]
-    return np.exp(_basis(*everywhere, power.shape, degree) @ fit)
+    row = np.clip(np.arange(power.shape[0]), row[0], row[-1])
+    column = np.clip(np.arange(power.shape[1]), column[0], column[-1])
+    return np.exp(np.einsum("rcm,m->rc", _basis(row, column, power.shape, degree), fit))
+
+
+def _phantom_power(engine: Engine) -> np.ndarray:
+    """(ranges, beams) float64: power over uniform phantoms, as many as make a full-sized one's worth of speckle."""
+    scan = engine.scan
+    rng = np.random.default_rng(0)
+    count = int(DENSITY * scan.area_mm2 / scan.wavelength_mm(engine.transducer) ** 2)
+    phantoms = -(-_LEAST_SCATTERERS // count)
+    power = np.zeros((len(scan.ranges_mm), scan.beams))
+    for _ in range(phantoms):
+        radius = scan.depth_mm * np.sqrt(rng.random(count))
+        angle = np.deg2rad(scan.sector_deg) * (rng.random(count) - 0.5)
+        points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1)
+        power += np.abs(engine.iq(points, rng.standard_normal(count))).astype(np.float64) ** 2 / phantoms
+    return (power + power[:, ::-1]) / 2  # a symmetric probe
 
 
 def _basis(row, column, shape, degree):

@@ -86,6 +86,24 @@ def test_camus_official_split(tmp_path):
         assert {item.patient: item.split for item in camus.find(root)} == {"patient0001": "", "patient0002": "test"}
 
 
+def test_camus_split_of_the_virtual_patients(tmp_path):
+    names = [f"patient000{k}" for k in range(1, 6)]
+    for name in names:
+        _patient(tmp_path / "database_nifti", name)
+    lists = ("virtual_train", "virtual_val", "virtual_test", "clinical")
+    for folder in ("split", "database_split"):
+        (tmp_path / folder).mkdir()
+    for name, patient in zip(lists, names, strict=False):
+        (tmp_path / f"split/{name}.txt").write_text(f"{patient}\n")
+    (tmp_path / "database_split/subgroup_testing.txt").write_text("\n".join(names))
+    for root in (tmp_path, tmp_path / "database_nifti"):
+        splits = {item.patient: item.split for item in camus.find(root)}
+        assert splits == dict(zip(names, ["train", "validation", "test", "clinical", ""], strict=True))
+    (tmp_path / "split/clinical.txt").write_text("patient0004\npatient0001\n")
+    with pytest.raises(InputError, match=r"clinical\.txt: found patient0001, which another list has too"):
+        camus.find(tmp_path)
+
+
 def test_camus_with_parts_that_do_not_fit(tmp_path):
     _patient(tmp_path)
     pair, half = camus.find(tmp_path)

@@ -1,0 +1,180 @@
+"""Many simulated sequences: in this process, in several, or on a Dask cluster, with the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cpwc_keras.data_prep.simulation.pipeline import Job
+from cpwc_keras.data_prep.simulation.workers import on_cluster, on_processes, on_this_process
+from cpwc_keras.errors import InputError
+from cpwc_keras.files import atomic_path, locked_folder
+from cpwc_keras.io.sequence_file import sequence_header
+from cpwc_keras.record import versions, write_json
+
+RECORD_NAME = "record.json"
+
+
+@dataclass
+class Report:
+    """What a run did.
+
+    Attributes:
+        made: the sequence files that it made.
+        kept: those that it was asked for, but that were finished before.
+        images: how many images it made.
+        seconds: how long it took.
+        refused: name of a job -> why it cannot be simulated, one sentence.
+        broken: name of a job -> the traceback of an error that is not the user's.
+    """
+
+    made: list[Path] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
+    images: int = 0
+    seconds: float = 0.0
+    refused: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def run(
+    jobs: Sequence[Job],
+    output: str | Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_file: Callable[[Path], None] = lambda path: None,
+) -> Report:
+    """Simulate the jobs whose files are not there yet; one that fails does not stop the others.
+
+    A killed run leaves whole files and, hidden beside them, the finished frames of those begun; the same call goes on
+    from there. On a cluster, which need not share this disk, unfinished sequences are begun anew. The folder gets a
+    `record.json` too.
+
+    Args:
+        jobs: what to simulate.
+        output: folder of the sequence files; made if it does not exist.
+        workers: number of processes; 1: this process, with all cores.
+        scheduler: address of a Dask scheduler, whose workers do the work instead.
+        overwrite: make everything anew, also what was made with other settings.
+        on_progress: called with the number of images made so far and in all.
+        on_file: called with each finished file, also those finished before.
+
+    Raises:
+        InputError: the folder cannot be written to, is in use by another run or holds files of other settings; the
+            scheduler cannot be used; a worker process was killed.
+    """
+    twice = [name for name, count in Counter(job.name for job in jobs).items() if count > 1]
+    if twice:
+        raise InputError(f"Two templates would be written to files named {twice[0]!r}; simulate them one by one.")
+    if scheduler is not None and workers != 1:
+        raise InputError("Workers are processes on this machine and a scheduler has its own; give one of the two.")
+    report, begun = Report(), time.monotonic()
+    with locked_folder(output) as folder:
+        pending, hashes = [], _known_hashes(folder)
+        for job in jobs:
+            names = [job.file_name(variant) for variant in job.settings.variants]
+            finished = not overwrite and all([job.is_done(folder, variant) for variant in job.settings.variants])
+            if not finished:
+                pending.append(job)
+                hashes = {name: digest for name, digest in hashes.items() if name not in names}
+                if overwrite:
+                    _store(folder, job).unlink(missing_ok=True)
+            report.kept += [folder / name for name in names if finished]
+        for path in report.kept:
+            on_file(path)
+        progress = _Progress(pending, on_progress)
+        if scheduler is not None:
+            outcomes = on_cluster(pending, scheduler)
+        elif workers > 1:
+            outcomes = on_processes(pending, lambda job: _store(folder, job), workers, progress.advance)
+        else:
+            outcomes = on_this_process(pending, lambda job: _store(folder, job), progress.advance)
+        with closing(outcomes):
+            for job, result in outcomes:
+                try:
+                    contents = result()
+                except InputError as error:
+                    report.refused[job.name] = str(error)
+                except MemoryError:
+                    report.refused[job.name] = "memory ran out; use fewer workers, or a lower density or depth."
+                except Exception as error:
+                    report.broken[job.name] = "".join(traceback.format_exception(error))
+                else:
+                    for name, content in contents.items():
+                        _write(folder / name, content)
+                        hashes[name] = hashlib.sha256(content).hexdigest()
+                        report.made.append(folder / name)
+                        on_file(folder / name)
+                    _store(folder, job).unlink(missing_ok=True)
+                progress.settle(job, _count_images(folder, job), live=scheduler is None)
+        report.images, report.seconds = progress.done, time.monotonic() - begun
+        for path in report.kept:
+            if path.name not in hashes:
+                hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        _write_record(folder, jobs, report, hashes, {"workers": workers, "scheduler": scheduler})
+    return report
+
+
+class _Progress:
+    """Images made so far and in all; how many a recorded loop gives is known only when it is done."""
+
+    def __init__(self, jobs: Sequence[Job], on_progress: Callable[[int, int], None]):
+        self.done, self._on_progress = 0, on_progress
+        self._expected = {job.name: job.settings.frames * len(job.settings.variants) for job in jobs}
+
+    def advance(self, images: int) -> None:
+        self.done += images
+        self._on_progress(self.done, max(self.done, sum(self._expected.values())))
+
+    def settle(self, job: Job, images: int, live: bool) -> None:
+        self._expected[job.name] = images
+        self.advance(0 if live else images)
+
+
+def _store(folder: Path, job: Job) -> Path:
+    return folder / f".{job.name}.frames"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_path(path) as beside:
+        beside.write_bytes(content)
+
+
+def _count_images(folder: Path, job: Job) -> int:
+    paths = [folder / job.file_name(variant) for variant in job.settings.variants]
+    return sum(sequence_header(path).shape[0] for path in paths if path.exists())
+
+
+def _known_hashes(folder: Path) -> dict[str, str]:
+    """File name -> SHA-256 from the record of an earlier run, for the files that are still there."""
+    try:
+        files = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))["files"]
+        return {name: str(digest) for name, digest in files.items() if (folder / name).is_file()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or not ours
+        return {}
+
+
+def _write_record(folder: Path, jobs: Sequence[Job], report: Report, hashes: dict[str, str], how: dict) -> None:
+    origin = {name: value for name, value in jobs[0].origin("reverberation").items() if name != "template"}
+    record = {
+        "command": "simulate",
+        "versions": versions(),
+        "settings": {**origin, "variants": jobs[0].settings.variants, **how},
+        "made": len(report.made),
+        "kept": len(report.kept),
+        "images": report.images,
+        "seconds": round(report.seconds, 1),
+        "refused": report.refused,
+        "broken": report.broken,
+        "files": dict(sorted(hashes.items())),
+    }
+    write_json(folder / RECORD_NAME, record)

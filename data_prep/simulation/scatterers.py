@@ -1,0 +1,294 @@
+"""Scatterers: a still background and a myocardium that moves with its mesh and keeps its texture (paper, II-A.1).
+
+Every scatterer has a coefficient drawn from N(0, 1), which the template's brightness at its place turns into an
+amplitude. Background scatterers stay where they are and take the brightness of each frame. Myocardial scatterers are
+drawn in the mesh of the first frame, keep the brightness found there, and are carried by their cell.
+
+Both populations share the border of the wall: a myocardial scatterer has the weight w of its place in the mesh (0 on
+the border, 1 inside the wall), a background scatterer within the mesh sqrt(1 - w²), so that the expected power is that
+of one population everywhere, after the scheme of ref. [25].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cpwc_keras.data_prep.simulation.display import DENSITY, Display
+from cpwc_keras.data_prep.simulation.memory import available_memory
+from cpwc_keras.data_prep.simulation.templates import Template
+from cpwc_keras.data_prep.simulation.transducer import ImageGrid, SectorScan
+from cpwc_keras.data_prep.simulation.wall_kernels import CELL, bilinear, carry, fade, mesh_weight
+from cpwc_keras.errors import InputError
+from cpwc_keras.mesh import TRIANGLES, inverted_triangles
+from cpwc_keras.types import MESH_SHAPE
+
+_BYTES_EACH = 200
+"""Memory a scatterer needs while a frame is made, the engine's own copies included, generously."""
+
+_LEAST_COVER = 0.75
+"""Fraction of the sector that the template's images must show."""
+
+# Streams of random numbers, so that switching one option on leaves all other draws as they were.
+_BACKGROUND, _MYOCARDIUM, _BLOOD, _REPLACED, _DECORRELATED = range(5)
+
+
+@dataclass(frozen=True)
+class ScattererSettings:
+    """How many scatterers there are and what their speckle does in time. The default is the paper's.
+
+    Attributes:
+        density: scatterers per square wavelength; with fewer, each reflects the more.
+        border: fraction of the wall, from the endocardium and from the epicardium, over which the myocardium blends
+            into the background.
+        decorrelation: how much of the correlation of the myocardial coefficients is lost from one frame to the next.
+        replacement: fraction of the myocardial scatterers that leave the image plane, and are replaced by others
+            elsewhere in the wall, from one frame to the next.
+        blood_decorrelation: as `decorrelation`, of the still scatterers in the cavity; 1: new blood in every frame.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    density: float = DENSITY
+    border: float = 0.15
+    decorrelation: float = 0.0
+    replacement: float = 0.0
+    blood_decorrelation: float = 0.0
+
+    def __post_init__(self):
+        for name, low, high in (
+            ("density", 0.1, 1000.0),
+            ("border", 0.01, 0.5),
+            ("decorrelation", 0.0, 1.0),
+            ("replacement", 0.0, 1.0),
+            ("blood_decorrelation", 0.0, 1.0),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:  # NaN fails too
+                raise InputError(f"{name} of the scatterers is {value}; expected {low:g} to {high:g}.")
+
+
+class Medium:
+    """All scatterers of a sequence. A pure function of its arguments.
+
+    Args:
+        template: brightness and motion.
+        scan: its sector.
+        wavelength_mm: at the probe's centre frequency.
+        display: turns brightness into the scatterers' amplitude.
+        settings: density and behaviour in time.
+        seed: entropy of everything random, as `numpy.random.default_rng` takes it.
+        memory: bytes that may be used. None: what the system has left.
+
+    Raises:
+        InputError: the template cannot be simulated, or there are more scatterers than memory allows.
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        scan: SectorScan,
+        wavelength_mm: float,
+        display: Display,
+        settings: ScattererSettings,
+        seed: list[int],
+        memory: int | None = None,
+    ):
+        check_template(template, scan)
+        self._template, self._scan, self._display, self._settings, self._seed = template, scan, display, settings, seed
+        per_mm2 = settings.density / wavelength_mm**2
+        mesh_mm = template.grid.to_mm(template.mesh.astype(np.float64)).reshape(len(template.mesh), -1, 2)
+        areas = np.abs(_doubled_areas(mesh_mm[0])) / 2
+        count, wall_count = int(per_mm2 * scan.area_mm2), int(per_mm2 * areas.sum())
+        _require_memory(count + wall_count, available_memory() if memory is None else memory)
+
+        self._still_count, self._wall_count = count, wall_count
+        self._nodes = np.ascontiguousarray(mesh_mm)
+        self._chance = np.cumsum(areas) / areas.sum()
+
+    def frames(self, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The scatterers of each frame, from frame `first` on.
+
+        Yields:
+            points_mm: (N, 2) float32 (x, z), those within the sector that reflect anything.
+            amplitude: (N,) float32.
+        """
+        self._draw()
+        for index in range(len(self._template.frames)):
+            if index:
+                self._age(index)
+            if index >= first:
+                yield self._frame(index)
+
+    def _draw(self) -> None:
+        """The scatterers of the first frame."""
+        rng = self._rng(_BACKGROUND)
+        still = points_in_sector(self._still_count, self._scan, rng)
+        self._still_px, order, self._cells = _sorted_by_cell(self._template.grid.to_pixels(still), self._template.grid)
+        self._still = still[order]
+        self._still_coefficient = rng.standard_normal(self._still_count, np.float32)
+        rng = self._rng(_MYOCARDIUM)
+        self._triangle, self._barycentric = self._draw_in_mesh(self._wall_count, rng)
+        self._wall_coefficient = rng.standard_normal(self._wall_count, np.float32)
+        self._wall_scale = self._amplitude_in_mesh(self._triangle, self._barycentric)
+
+    def _frame(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        brightness = bilinear(np.asarray(self._template.frames[index], np.float32), self._still_px)
+        still = self._amplitude_of(brightness) * self._still_coefficient
+        fade(still, self._still_px, *self._cells, self._template.mesh[index].reshape(-1, 2).astype(np.float64),
+              TRIANGLES, self._settings.border)  # fmt: skip
+        moving = carry(self._nodes[index], TRIANGLES, self._triangle, self._barycentric)
+        points = np.concatenate([self._still, moving])
+        amplitude = np.concatenate([still, self._wall_scale * self._wall_coefficient])
+        seen = amplitude != 0
+        seen[len(still) :] &= _within(moving, self._scan)
+        return points[seen], amplitude[seen]
+
+    def _age(self, index: int) -> None:
+        """What changes from the frame before to frame `index`; nothing, with the default settings."""
+        settings = self._settings
+        if settings.blood_decorrelation:
+            # The first frame's endocardium would not do: the wall sweeps over the cavity's border.
+            inside = _in_cavity(self._template.mesh[index], self._still_px, self._template.grid.shape)
+            fresh = self._rng(_BLOOD, index).standard_normal(len(self._still), np.float32)
+            older = self._still_coefficient
+            self._still_coefficient = np.where(inside, _mix(older, fresh, settings.blood_decorrelation), older)
+        if settings.decorrelation:
+            fresh = self._rng(_DECORRELATED, index).standard_normal(len(self._triangle), np.float32)
+            self._wall_coefficient = _mix(self._wall_coefficient, fresh, settings.decorrelation)
+        if settings.replacement:
+            rng = self._rng(_REPLACED, index)
+            gone = np.flatnonzero(rng.random(len(self._triangle), np.float32) < settings.replacement)
+            self._triangle[gone], self._barycentric[gone] = self._draw_in_mesh(len(gone), rng)
+            self._wall_coefficient[gone] = rng.standard_normal(len(gone), np.float32)
+            self._wall_scale[gone] = self._amplitude_in_mesh(self._triangle[gone], self._barycentric[gone])
+
+    def _rng(self, stream: int, index: int = 0) -> np.random.Generator:
+        return np.random.default_rng([*self._seed, stream, index])
+
+    def _draw_in_mesh(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Uniform in the first frame's mesh: triangle (N,) int32 and barycentric weights (N, 3) float32."""
+        triangle = np.searchsorted(self._chance, rng.random(count), side="right").astype(np.int32)
+        side, rest = np.sqrt(rng.random(count)), rng.random(count)
+        weights = np.stack([1 - side, side * (1 - rest), side * rest], -1)
+        return np.minimum(triangle, len(TRIANGLES) - 1), weights.astype(np.float32)
+
+    def _amplitude_in_mesh(self, triangle: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+        """What a unit coefficient there amounts to: the first frame's reflectivity times the weight w."""
+        nodes = self._template.mesh[0].reshape(-1, 2).astype(np.float64)
+        brightness = bilinear(
+            np.asarray(self._template.frames[0], np.float32), carry(nodes, TRIANGLES, triangle, barycentric)
+        )
+        weight = mesh_weight(TRIANGLES, triangle, barycentric, self._settings.border)
+        return self._amplitude_of(brightness) * weight
+
+    def _amplitude_of(self, brightness: np.ndarray) -> np.ndarray:
+        """Standard deviation of the amplitudes, (N,) float32: one that does not depend on the density on the screen."""
+        return self._display.reflectivity(brightness) * np.float32(np.sqrt(DENSITY / self._settings.density))
+
+
+def check_template(template: Template, scan: SectorScan) -> None:
+    """Prove that a template can be simulated.
+
+    Raises:
+        InputError: its images are not finite brightness in [0, 1], show too little of the sector, or differ in number
+            from its meshes; or a mesh has NaN, is inverted, or lies outside of the sector.
+    """
+    name = template.source or "The template"
+    frames, mesh = template.frames, template.mesh
+    if frames.shape != (len(mesh), *template.grid.shape) or mesh.shape[1:] != (*MESH_SHAPE, 2) or not len(mesh):
+        raise InputError(
+            f"{name}: found frames {frames.shape} and meshes {mesh.shape}, expected (T, {template.grid.shape[0]}, "
+            f"{template.grid.shape[1]}) and (T, 36, 5, 2)."
+        )
+    if broken := [t for t, frame in enumerate(frames) if not (frame.min() >= 0 and frame.max() <= 1)]:  # NaN fails too
+        raise InputError(f"{name}: the brightness of {_frame_list(broken)} is not within 0 and 1.")
+    if broken := np.flatnonzero(~np.isfinite(mesh).all((1, 2, 3))).tolist():
+        raise InputError(f"{name}: the mesh has NaN in {_frame_list(broken)}; leave these frames out or repair them.")
+    if broken := np.flatnonzero(inverted_triangles(mesh).any(-1)).tolist():
+        raise InputError(f"{name}: the mesh is folded in {_frame_list(broken)}; repair its contours.")
+    radius, angle = _polar(template.grid.to_mm(mesh))
+    inside = (radius <= scan.depth_mm) & (np.abs(angle) <= np.deg2rad(scan.sector_deg) / 2)
+    if (worst := inside.mean((1, 2)).min()) < 0.5:
+        raise InputError(
+            f"{name}: {1 - worst:.0%} of the mesh lies outside of the sector ({scan.sector_deg:g}°, "
+            f"{scan.depth_mm:g} mm); is the place of the probe right?"
+        )
+    if (cover := _cover(template, scan)) < _LEAST_COVER:
+        raise InputError(
+            f"{name}: its images show {cover:.0%} of the sector ({scan.sector_deg:g}°, {scan.depth_mm:g} mm), "
+            f"expected {_LEAST_COVER:.0%} or more; the template is smaller than the sector."
+        )
+
+
+def _frame_list(indices: list[int]) -> str:
+    shown = ", ".join(map(str, indices[:5])) + (", …" if len(indices) > 5 else "")
+    return f"frame {shown}" if len(indices) == 1 else f"frames {shown}"
+
+
+def _cover(template: Template, scan: SectorScan) -> float:
+    """Fraction of the sector within the images."""
+    radius = scan.depth_mm * np.sqrt((np.arange(100) + 0.5) / 100)  # equal areas
+    angle = np.deg2rad(scan.sector_deg) * ((np.arange(100) + 0.5) / 100 - 0.5)
+    points = radius[:, None, None] * np.stack([np.sin(angle), np.cos(angle)], -1)
+    x, y = np.moveaxis(template.grid.to_pixels(points), -1, 0)
+    height, width = template.grid.shape
+    return float(((x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)).mean())
+
+
+def _require_memory(count: int, memory: int) -> None:
+    if count * _BYTES_EACH > memory:
+        raise InputError(
+            f"{count:,} scatterers need about {count * _BYTES_EACH / 2**30:,.1f} GiB of memory; about "
+            f"{memory // _BYTES_EACH:,} fit; lower the density, the depth or the frequency, or use fewer workers."
+        )
+
+
+def points_in_sector(count: int, scan: SectorScan, rng: np.random.Generator) -> np.ndarray:
+    """Points (count, 2) mm (x, z) float32, uniform in the sector."""
+    radius = scan.depth_mm * np.sqrt(rng.random(count))
+    angle = np.deg2rad(scan.sector_deg) * (rng.random(count) - 0.5)
+    return np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1).astype(np.float32)
+
+
+def _polar(points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.hypot(points_mm[..., 0], points_mm[..., 1]), np.arctan2(points_mm[..., 0], points_mm[..., 1])
+
+
+def _within(points_mm: np.ndarray, scan: SectorScan) -> np.ndarray:
+    radius, angle = _polar(points_mm)
+    return (radius <= scan.depth_mm) & (np.abs(angle) <= np.deg2rad(scan.sector_deg) / 2)
+
+
+def _mix(old: np.ndarray, fresh: np.ndarray, loss: float) -> np.ndarray:
+    """One step of an AR(1) process of unit variance with correlation 1 - loss."""
+    keep = 1 - loss
+    return np.float32(keep) * old + np.float32(np.sqrt(1 - keep**2)) * fresh
+
+
+def _doubled_areas(nodes: np.ndarray) -> np.ndarray:
+    corner = nodes[TRIANGLES]
+    one, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+    return one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+
+
+def _sorted_by_cell(points_px: np.ndarray, grid: ImageGrid) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """Points sorted by squares of `CELL` pixels, their order, and where each square of the image begins."""
+    rows, columns = (length // CELL + 1 for length in grid.shape)
+    column, row = np.clip(points_px // CELL, 0, [columns - 1, rows - 1]).astype(np.int32).T
+    cell = row * columns + column
+    order = np.argsort(cell, kind="stable")
+    begin = np.searchsorted(cell[order], np.arange(rows * columns + 1)).astype(np.int32)
+    return np.ascontiguousarray(points_px[order], np.float32), order, (begin, rows, columns)
+
+
+def _in_cavity(mesh: np.ndarray, points_px: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Which points lie within the endocardium, closed at the base, to half a pixel."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.rint(mesh[:, 0]).astype(np.int32)], 1)
+    column, row = np.clip(np.rint(points_px), 0, [shape[1] - 1, shape[0] - 1]).astype(np.int32).T
+    return mask[row, column] > 0

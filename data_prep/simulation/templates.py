@@ -1,0 +1,243 @@
+"""Templates: what a simulated sequence looks like and how its heart moves, wherever that comes from (paper, II-A.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from cpwc_keras.data import alessandrini, camus, sequences, ted
+from cpwc_keras.data_prep.conversion.origins import ORIGINS
+from cpwc_keras.data_prep.conversion.recordings import sequence_of
+from cpwc_keras.data_prep.simulation.transducer import ImageGrid, SectorScan
+from cpwc_keras.errors import InputError
+from cpwc_keras.io.sequence_file import sequence_header
+from cpwc_keras.types import DatasetItem
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """Brightness and motion of a sequence to be simulated, on the pixels of its images.
+
+    Attributes:
+        frames: (T, H, W) float32 in [0, 1]: how bright the tissue is in each frame.
+        mesh: (T, 36, 5, 2) float32 pixels: the myocardium in each frame.
+        grid: where the pixels lie before the probe.
+        depth_mm: range of the sector.
+        sector_deg: full opening angle of the sector.
+        frame_rate_hz: frames a second, or None.
+        ed: index of the end-diastolic frame, or None.
+        es: index of the end-systolic frame, or None.
+        view: "A2C", "A3C", "A4C" or "".
+        patient: pseudonym.
+        vendor: maker of the scanner, or "".
+        split: "train", "validation", "test" or "".
+        source: where it came from: a dataset's name and the item, or "procedural".
+        licence: of the data it came from, which what is made of it inherits, or "".
+        notes: what had to be assumed, one sentence each.
+    """
+
+    frames: np.ndarray
+    mesh: np.ndarray
+    grid: ImageGrid
+    depth_mm: float
+    sector_deg: float
+    frame_rate_hz: float | None = None
+    ed: int | None = None
+    es: int | None = None
+    view: str = ""
+    patient: str = ""
+    vendor: str = ""
+    split: str = ""
+    source: str = ""
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+
+    def scan(self, beams: int = 128) -> SectorScan:
+        """The scan whose sector is the template's, focused at half its depth."""
+        return SectorScan(depth_mm=self.depth_mm, sector_deg=self.sector_deg, beams=beams)
+
+
+@dataclass(frozen=True)
+class TemplateItem:
+    """A template that is known but not yet made. It can be pickled, for workers to make it.
+
+    Attributes:
+        name: unique within its source; file names can be made of it.
+        patient: what must never stand on both sides of a split.
+        split: "train", "validation", "test" or "".
+        source: "camus", "ted", "alessandrini", "sequences" or "procedural".
+        loader: makes the template from (seed, frames).
+    """
+
+    name: str
+    patient: str
+    split: str
+    source: str
+    loader: Callable[[int, int], Template] = field(repr=False, compare=False)
+
+    def load(self, seed: int, frames: int) -> Template:
+        """Read what there is to read and draw what is drawn at random.
+
+        Args:
+            seed: of all that is drawn; one seed serves all items, whose draws differ all the same.
+            frames: over one beat, for stills and procedural hearts; recorded loops keep their own number.
+
+        Raises:
+            InputError: a file is missing or broken, or cannot be a template.
+        """
+        return self.loader(seed, frames)
+
+
+def find_templates(dataset: str, root: str | Path) -> list[TemplateItem]:
+    """List the templates in a dataset's folder without reading its arrays.
+
+    * CAMUS: the apical four-chamber stills at end-diastole and end-systole, of which a whole beat is made, or, where
+      they have no masks, the half sequence if it has them.
+    * TED: its cycles.
+    * Alessandrini 2018: the motion of all sequences; its images are not needed.
+    * Sequence files with a mesh: loops, or stills where the mesh shows the contours of two frames alone.
+
+    Patients kept for the clinical evaluation ("clinical" in the dataset's own lists) are left out.
+
+    Args:
+        dataset: "camus", "ted", "alessandrini" or "sequences".
+        root: its folder.
+
+    Raises:
+        InputError: the name is unknown, or the folder holds no template of that dataset, or one of them twice.
+    """
+    if dataset not in _FINDERS:
+        raise InputError(f"{dataset!r} has no templates; choose one of {', '.join(_FINDERS)}.")
+    items = [item for item in _FINDERS[dataset](Path(root)) if item.split != "clinical"]
+    if not items:
+        raise InputError(
+            f"{root}: holds no template: no apical four-chamber recording of CAMUS, or no sequence with a mesh, that "
+            "is not kept for the clinical evaluation."
+        )
+    names = sorted(item.name for item in items)
+    if twice := [name for name, following in pairwise(names) if name == following]:
+        raise InputError(f"{root}: holds {twice[0]} twice; give the folder of one copy, or remove the other.")
+    return items
+
+
+def procedural_items(count: int, seed: int) -> list[TemplateItem]:
+    """Hearts that need no data: the anatomy follows from (`seed`, index), its beat from the seed it is loaded with.
+
+    Args:
+        count: how many.
+        seed: of their anatomy.
+
+    Raises:
+        InputError: `count` is not positive.
+    """
+    if count < 1:
+        raise InputError(f"{count} procedural hearts are asked for; expected 1 or more.")
+    names = [f"procedural-{seed}-{index}" for index in range(count)]
+    return [
+        TemplateItem(name, name, "", "procedural", partial(_load_procedural, seed, index))
+        for index, name in enumerate(names)
+    ]
+
+
+def _find_camus(root: Path) -> list[TemplateItem]:
+    of_patients: dict[Path, list[DatasetItem]] = {}
+    for item in camus.find(root):
+        if "_4CH_" in item.name:
+            of_patients.setdefault(item.files[0].parent, []).append(item)
+    # Stills come first. Without masks they stay in the list, to say so when they are loaded.
+    chosen = [next(filter(_has_masks, items), items[0]) for items in of_patients.values()]
+    return [_recorded(item, item.patient, _from_stills if item.variant == "ED-ES" else _from_loop) for item in chosen]
+
+
+def _find_ted(root: Path) -> list[TemplateItem]:
+    return [_recorded(item, item.name, _from_loop) for item in ted.find(root)]
+
+
+def _find_alessandrini(root: Path) -> list[TemplateItem]:
+    items = (replace(item, dataset="alessandrini") for item in alessandrini.find_motion(root))
+    return [_recorded(item, item.name, _from_trajectory) for item in items]
+
+
+def _find_sequences(root: Path) -> list[TemplateItem]:
+    # Broken files stay in the list, to say so when they are loaded.
+    items = (i for i in sequences.find(root) if not i.n_frames or sequence_header(i.files[0]).motion == "mesh")
+    return [_recorded(item, item.name, _from_sequence) for item in items]
+
+
+_FINDERS = {
+    "camus": _find_camus,
+    "ted": _find_ted,
+    "alessandrini": _find_alessandrini,
+    "sequences": _find_sequences,
+}
+
+
+def _has_masks(item: DatasetItem) -> bool:
+    """Whether each image of a CAMUS item has a mask beside it."""
+    masks = sum("_gt." in path.name for path in item.files)
+    return masks == (2 if item.variant == "ED-ES" else 1)
+
+
+def _recorded(item: DatasetItem, name: str, make: Callable[[DatasetItem, str, int, int], Template]) -> TemplateItem:
+    return TemplateItem(name, item.patient, item.split, item.dataset, partial(_load_recorded, make, item, name))
+
+
+def _load_recorded(make, item: DatasetItem, name: str, seed: int, frames: int) -> Template:
+    template = make(item, name, seed, frames)
+    if item.dataset == "sequences":
+        attributes = sequence_header(item.files[0]).attributes
+        source, licence = (str(attributes.get(key, "")) for key in ("source", "licence"))
+    else:
+        source, licence = f"{ORIGINS[item.dataset].title}, {name}", ORIGINS[item.dataset].licence
+    return replace(
+        template,
+        source=source or f"{item.dataset}, {name}",
+        licence=licence,
+        patient=item.patient,
+        vendor=item.vendor,
+        split=item.split,
+    )
+
+
+# What simulates is imported when a template is made: it imports the dataclasses above.
+
+
+def _from_stills(item: DatasetItem, name: str, seed: int, frames: int) -> Template:
+    from cpwc_keras.data_prep.simulation.stills import template_from_stills
+
+    return template_from_stills(sequence_of(item.read(), item), name, frames, seed)
+
+
+def _from_loop(item: DatasetItem, name: str, seed: int, frames: int) -> Template:
+    from cpwc_keras.data_prep.simulation.loops import template_from_contours
+
+    return template_from_contours(sequence_of(item.read(), item))
+
+
+def _from_sequence(item: DatasetItem, name: str, seed: int, frames: int) -> Template:
+    from cpwc_keras.data_prep.simulation.loops import template_from_contours, template_from_motion
+    from cpwc_keras.data_prep.simulation.stills import template_from_stills
+
+    sequence = item.read()
+    if sequence_header(item.files[0]).attributes.get("motion") != "contours":
+        return template_from_motion(sequence)
+    if len(sequence) == 2:
+        return template_from_stills(sequence, name, frames, seed)
+    return template_from_contours(sequence)
+
+
+def _from_trajectory(item: DatasetItem, name: str, seed: int, frames: int) -> Template:
+    from cpwc_keras.data_prep.simulation.trajectories import trajectory_template
+
+    return trajectory_template(item, seed)
+
+
+def _load_procedural(seed: int, index: int, load_seed: int, frames: int) -> Template:
+    from cpwc_keras.data_prep.simulation.heart import procedural_template
+
+    return procedural_template(seed, index, load_seed, frames)

@@ -1,0 +1,213 @@
+"""Who simulates: this process, several processes, or the workers of a Dask cluster.
+
+Each way is a generator of (job, result): `result()` returns what `pipeline.simulate` does, or raises what went wrong
+with that job. What goes wrong with the way itself is raised by the generator. Closing it ends all that it started.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from cpwc_keras import __version__
+from cpwc_keras.data_prep.simulation.memory import available_memory
+from cpwc_keras.data_prep.simulation.pipeline import Job, simulate
+from cpwc_keras.errors import InputError
+
+Outcomes = Iterator[tuple[Job, Callable[[], dict[str, bytes]]]]
+
+_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_POLL_S = 0.2
+_CONNECT_S = 5
+_AHEAD = 2  # jobs handed out for each worker: it need not wait, and few results wait for the disk
+
+_one_at_a_time = threading.Lock()
+"""A job uses all threads of its process, and Dask may give a process several jobs."""
+
+
+def on_this_process(jobs: Sequence[Job], store: Callable[[Job], Path], advance: Callable[[int], None]) -> Outcomes:
+    """One after the other, here, with all cores.
+
+    Args:
+        jobs: what to simulate.
+        store: where the finished frames of a job are kept until it is done.
+        advance: called with the number of images made since the last call.
+    """
+    for job in jobs:
+        yield job, functools.partial(simulate, job, store(job), lambda: advance(1))
+
+
+def on_processes(
+    jobs: Sequence[Job], store: Callable[[Job], Path], workers: int, advance: Callable[[int], None]
+) -> Outcomes:
+    """In several processes, each with its share of the cores and of the memory. Arguments as `on_this_process`.
+
+    Raises:
+        InputError: a process was killed.
+    """
+    workers = max(1, min(workers, len(jobs)))
+    context = multiprocessing.get_context("spawn")
+    images = context.Value("q", 0)
+    ends_with_us, ours = context.Pipe(duplex=False)
+    reported = 0
+
+    def report():
+        nonlocal reported
+        now = images.get_obj().value  # unlocked: a killed process may hold the lock for ever
+        advance(now - reported)
+        reported = now
+
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (images, ends_with_us, available_memory() // workers))
+    try:
+        with _thread_limit(max(1, _cores() // workers)):  # the processes start with the first job
+            outcomes = _hand_out(jobs, lambda job: pool.submit(_work, job, store(job)), _AHEAD * workers, report)
+            for job, future in outcomes:
+                if isinstance(future.exception(), BrokenExecutor):
+                    raise future.exception()
+                yield job, future.result
+    except BrokenExecutor as error:
+        raise InputError(
+            "A worker process was killed, perhaps because memory ran out; the same command goes on where it stopped, "
+            "and fewer workers need less memory."
+        ) from error
+    finally:
+        ours.close()  # the workers notice, whatever they are doing
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def on_cluster(jobs: Sequence[Job], address: str) -> Outcomes:
+    """On the workers of a Dask cluster; what a lost worker had in work is done again by another.
+
+    Args:
+        jobs: what to simulate.
+        address: of the scheduler ("tcp://host:8786").
+
+    Raises:
+        InputError: Dask is not installed, the scheduler cannot be reached, or has no workers, or was lost.
+    """
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError as error:
+        raise InputError(
+            "A scheduler needs Dask, which is not installed: pip install 'cpwc-keras[cluster]'."
+        ) from error
+    with _silent_dask():
+        try:
+            client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+        except (OSError, ValueError, TypeError, ImportError) as error:
+            raise InputError(
+                f"{address}: no Dask scheduler could be reached there within {_CONNECT_S} s; start one with `dask "
+                "scheduler` and give the address it prints, like tcp://host:8786."
+            ) from error
+        with client:
+            workers = len(client.nthreads())
+            if not workers:
+                raise InputError(f"{address}: the scheduler has no workers; start some with `dask worker {address}`.")
+
+            def watch():
+                if client.status != "running":
+                    raise InputError(
+                        f"{address}: the scheduler was lost; the same command goes on with what is missing."
+                    )
+
+            executor = client.get_executor(pure=False)
+            submit = functools.partial(executor.submit, _work_remotely)
+            for job, future in _hand_out(jobs, lambda job: submit(job, __version__), _AHEAD * workers, watch):
+                try:
+                    error = future.exception()
+                except CancelledError:
+                    watch()
+                    raise
+                if isinstance(error, KilledWorker):
+                    error = InputError("the cluster lost every worker that tried it, perhaps because memory ran out.")
+                yield job, functools.partial(_raise, error) if error else future.result
+
+
+def _hand_out(
+    jobs: Sequence[Job], submit: Callable[[Job], Future], ahead: int, watch: Callable[[], None]
+) -> Iterator[tuple[Job, Future]]:
+    """Keep `ahead` jobs submitted; give back each that is done. `watch` is called a few times a second."""
+    waiting, running = iter(jobs), {}
+    while True:
+        for job in itertools.islice(waiting, ahead - len(running)):
+            running[submit(job)] = job
+        if not running:
+            return
+        done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        watch()
+        for future in done:
+            yield running.pop(future), future
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _raise(error: BaseException):
+    raise error
+
+
+@contextmanager
+def _silent_dask() -> Iterator[None]:
+    """What matters of its log becomes a sentence."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "distributed.core", "tornado")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _thread_limit(threads: int) -> Iterator[None]:
+    """Processes started meanwhile use so many threads each."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _start_worker(images, ends_with_parent: Connection, memory: int) -> None:
+    global _images, _memory
+    _images, _memory = images, memory
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    threading.Thread(target=_leave_with_parent, args=(ends_with_parent,), daemon=True).start()
+
+
+def _leave_with_parent(ends_with_parent: Connection) -> None:
+    """The parent never sends anything: its end closes when it is done with us, or was killed itself."""
+    ends_with_parent.poll(None)
+    os._exit(1)
+
+
+def _work(job: Job, store: Path) -> dict[str, bytes]:
+    def count():
+        with _images.get_lock():
+            _images.value += 1
+
+    return simulate(job, store, count, _memory)
+
+
+def _work_remotely(job: Job, version: str) -> dict[str, bytes]:
+    if version != __version__:
+        raise InputError(f"a worker has cpwc-keras {__version__} where {version} is asked for; install the same.")
+    with _one_at_a_time:
+        return simulate(job)

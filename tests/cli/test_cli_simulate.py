@@ -1,0 +1,116 @@
+"""`cpwc-keras simulate` from the shell: what it writes, exit codes, one sentence for each mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cpwc_keras.data.sequences import find
+
+COMMAND = Path(sys.executable).with_name("cpwc-keras")
+QUICK = ("--elements", 8, "--beams", 24, "--density", 1, "--frames", 3)
+
+
+def start(*arguments, folder):
+    environment = {**os.environ, "COLUMNS": "200"}
+    return subprocess.Popen(
+        [COMMAND, "simulate", *map(str, arguments)], cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def simulate(*arguments, folder, code=0):
+    process = start(*arguments, folder=folder)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    return out, err
+
+
+def sentence(*arguments, folder):
+    _, err = simulate(*arguments, folder=folder, code=2)
+    assert len(err.strip().splitlines()) == 1, err
+    return err.strip()
+
+
+def test_procedural_hearts_with_previews_and_again(tmp_path):
+    options = ("--procedural", 2, *QUICK, "-o", "out", "--preview")
+    out, _ = simulate(*options, folder=tmp_path)
+    assert "4 files were made" in out and "images/s" in out
+    items = find(tmp_path / "out")
+    assert len(items) == 4 and {item.variant for item in items} == {"clean", "reverberation"}
+    assert len({item.patient for item in items}) == 2
+    for item in items:
+        assert item.files[0].with_suffix(".png").stat().st_size > 1000
+        assert item.files[0].with_suffix(".mp4").stat().st_size > 1000
+        assert item.read().loop.frames.max() > 0.3
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert len(record["files"]) == 4 and record["settings"]["transducer"]["elements"] == 8
+    out, _ = simulate(*options, folder=tmp_path)
+    assert "0 files were made, 4 were there already" in out
+
+
+def test_ctrl_c_is_130_and_the_run_goes_on(tmp_path):
+    options = ("--procedural", 3, "--elements", 24, "--beams", 24, "--frames", 10, "-o", "out", "--variants", "clean")
+    process = start(*options, folder=tmp_path)
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 2_000_000 for path in (tmp_path / "out").glob(".*.frames")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and "interrupted; the same command goes on" in err and "Traceback" not in err
+    assert not list((tmp_path / "out").glob("*.partial*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--procedural", 1, "--variants", "fog"), "'fog'"),
+        (("--procedural", 1, "--elements", 1), "elements is 1; expected a whole number from 2"),
+        (("--procedural", 1, "--frequency", 0), "centre_frequency_mhz"),
+        (("--procedural", 1, "--pitch", 0.1), "width_mm"),
+        (("--procedural", 1, "--beams", 1), "beams is 1"),
+        (("--procedural", 1, "--gamma", 9), "gamma"),
+        (("--procedural", 1, "--dynamic-range", "nan"), "dynamic range"),
+        (("--procedural", 1, "--density", 0), "density"),
+        (("--procedural", 1, "--decorrelation", 2), "decorrelation"),
+        (("--procedural", 1, "--artifact-structures", -1), "structures"),
+        (("--procedural", 1, "--haze", 0, "--variants", "clean"), "Haze"),
+        (("--procedural", 1, "--patients", "nobody"), "'nobody'"),
+        (("--templates", "camus", "--root", "absent"), "absent"),
+        (("--procedural", 1, "--frequency", 30, "--density", 1000), "about"),
+        (("--procedural", 1, "--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_write_no_sequence(options, said, tmp_path):
+    assert said in sentence(*options, "-o", "out", folder=tmp_path)
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_wrong_usage(tmp_path):
+    for options in ((), ("--procedural", 1, "--templates", "camus"), ("--templates", "camus"), ("--procedural", 0)):
+        _, err = simulate(*options, folder=tmp_path, code=2)
+        assert "Usage" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_settings_in_the_same_folder(tmp_path):
+    options = ("--procedural", 1, *QUICK, "--variants", "clean", "-o", "out")
+    simulate(*options, folder=tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.h5")}
+    said = sentence(*options, "--decorrelation", 0.1, folder=tmp_path)
+    assert "decorrelation 0.0 instead of 0.1" in said and "overwrite" in said
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.h5")} == before
+    simulate(*options, "--decorrelation", 0.1, "--overwrite", folder=tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.h5")} != before
+
+
+def test_an_output_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "file" in sentence("--procedural", 1, *QUICK, "-o", "file", folder=tmp_path)
