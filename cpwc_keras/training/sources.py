@@ -82,7 +82,12 @@ def _recorded(experiment: Experiment, folder: Path) -> Source:
         training += parts[0]
         validation += parts[1]
     if not training:
-        raise InputError("Nothing is left to train on; raise maximum_displacement_px or lower validation_fraction.")
+        found = sum(counts["found"] for counts in record.values())
+        raise InputError(
+            f"Nothing is left to train on: found {found} recordings, of which {len(validation)} are for validation and "
+            "none for training; their own splits may say so, or raise maximum_displacement_px or lower "
+            "validation_fraction."
+        )
     require_disjoint_patients(training, validation)
 
     policy = PairPolicy(spacings=experiment.spacings, directions=experiment.directions)
