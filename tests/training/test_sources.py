@@ -39,5 +39,5 @@ def test_contours_are_no_motion_to_train_on(tmp_path):
 
 def test_a_folder_of_test_patients_says_that_nothing_is_for_training(tmp_path):
     write(tmp_path / "data", "a", split="test")
-    with pytest.raises(InputError, match="found 1 recordings, .* none for training"):
+    with pytest.raises(InputError, match=r"found 1 recordings, .* none for training"):
         source(tmp_path / "data", tmp_path)
