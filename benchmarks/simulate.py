@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import time
 
 import numpy as np
 from timing import best_seconds, row
@@ -68,19 +67,13 @@ def run(quick: bool) -> list[dict]:
     return [row(what, seconds, name, ONE_BEAM) for name in ("exact", "surrogate")]
 
 
-def growth_of_simus() -> tuple[float, float]:
-    """Seconds of one beam as `fixed + each × scatterers`, from the best of three at 1,000, 2,500 and 5,000."""
-    counts, seconds = [1000, 2500, 5000], []
+def growth_of_simus() -> tuple[list[int], list[float]]:
+    """Seconds of one beam of 1,250, 2,500 and 5,000 scatterers, the best of three each."""
+    counts, seconds = [1250, 2500, 5000], []
     for count in counts:
         few = phantom(count)
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            simus(*few)
-            times.append(time.perf_counter() - start)
-        seconds.append(min(times))
-    each, fixed = np.polyfit(counts, seconds, 1)
-    return fixed, each
+        seconds.append(best_seconds({"simus": lambda few=few: simus(*few)}, rounds=3)["simus"])
+    return counts, seconds
 
 
 def speckle_report() -> None:
@@ -114,13 +107,16 @@ def main():
             f"{line['ours']:10} {line['what']}: {line['ours_ms']:8.1f} ms = {line['ours_ms'] / line['peer_ms']:.3f} × "
             f"{line['peer']} ({line['peer_ms']:.0f} ms)"
         )
-    fixed, each = growth_of_simus()
+    counts, seconds = growth_of_simus()
+    exponent = np.polyfit(np.log(counts), np.log(seconds), 1)[0]
     count = len(phantom()[0])
-    whole = SCAN.beams * (fixed + each * count)
+    whole = SCAN.beams * seconds[-1] * count / counts[-1]
     print(
-        f"PyMUST, extrapolated: one beam takes {fixed:.2f} s + {each * 1e3:.3f} ms a scatterer, so {SCAN.beams} beams "
-        f"of {count:,} take {whole:,.0f} s, beamforming not counted: {whole / exact['ours_ms'] * 1e3:,.0f} times the "
-        f"exact engine, {whole / surrogate['ours_ms'] * 1e3:,.0f} times the surrogate"
+        f"PyMUST: one beam of {' / '.join(f'{n:,}' for n in counts)} scatterers takes "
+        f"{' / '.join(f'{s:.2f}' for s in seconds)} s (exponent {exponent:.2f}); in proportion from the last, "
+        f"{SCAN.beams} beams of {count:,} take {whole:,.0f} s, beamforming not counted: "
+        f"{whole / exact['ours_ms'] * 1e3:,.0f} times the exact engine, {whole / surrogate['ours_ms'] * 1e3:,.0f} times "
+        "the surrogate"
     )
     print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
     speckle_report()

@@ -1,8 +1,8 @@
 """Hearts that need no data: a random apical four-chamber anatomy with its beat, as a template.
 
 The ventricle is drawn in millimetres before the probe: a half-ellipse-like cavity that narrows towards the base, within
-a wall that is thinner at the apex. Sizes are those of adults (Lang et al., JASE 28, 2015, for cavity and wall); depth
-and sector are the paper's (II-A.1).
+a wall that is thinner at the apex. Its width and wall are those of adults (Lang et al., JASE 28, 2015); depth and
+sector are the paper's (II-A.1).
 """
 
 from __future__ import annotations
@@ -76,14 +76,16 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     endo, epi = _draw_contours(rng)
     tilt = np.deg2rad(np.clip(rng.normal(2, 7), -14, 16))  # positive: the base to the right
     turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
-    place = np.array([np.clip(rng.normal(5, 5), -6, 16), rng.uniform(12, 24)])
+    place = np.array([np.clip(rng.normal(8, 5), -4, 18), rng.uniform(12, 24)])
     endo, epi = endo @ turn.T + place, epi @ turn.T + place
 
-    half = np.deg2rad(np.clip(rng.normal(74, 8), 60, 90)) / 2
-    # Far enough from the probe for nearly all of the wall to be seen.
+    half = np.deg2rad(np.clip(rng.normal(72, 8), 60, 90)) / 2
+    # Nearly all of the wall is seen: a sector wide enough from some way off, or else from further away.
+    half = np.clip(np.quantile(np.arctan2(np.abs(epi[:, 0]), epi[:, 1] + 15), 0.97), half, np.pi / 4)
     deeper = max(np.quantile(np.abs(epi[:, 0]) / np.tan(half) - epi[:, 1], 0.97), 0)
-    endo, epi = endo + [0, deeper], epi + [0, deeper]
-    depth = float(np.clip(epi[:, 1].max() / rng.uniform(0.6, 0.82), 110, 200))
+    down = np.array([0.0, deeper])
+    endo, epi = endo + down, epi + down
+    depth = float(np.clip(epi[:, 1].max() / rng.uniform(0.65, 0.9), 110, 200))
     step = 0.31 if depth <= 150 else float(rng.uniform(0.35, 0.5))
     grid = sector_grid(depth, half, step)
     mesh = mesh_from_contours(grid.to_pixels(endo), grid.to_pixels(epi), grid.spacing_mm)
@@ -129,7 +131,6 @@ def _draw_contours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     bow = rng.normal(0, 2)
     phase = np.linspace(-1, 1, 401)
     u = 1 - np.cos(np.pi / 2 * phase)  # dense at the apex, where the outline turns
-    u = np.where(u < 1, u, 1)
     upper = np.sqrt(np.clip(1 - np.abs((widest - np.minimum(u, widest)) / widest) ** pointed, 0, 1))
     lower = 1 - narrowing * (np.maximum(u - widest, 0) / (1 - widest)) ** 2
     half_width = rng.uniform(21, 28) * (1 + rng.normal(0, 0.05) * np.sign(phase) + _waves(len(phase), 0.02, rng))
@@ -138,6 +139,7 @@ def _draw_contours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
     apical = 1 - rng.uniform(0.2, 0.45) * np.exp(-0.5 * (phase / 0.3) ** 2)
     thickness = rng.uniform(7.5, 11) * apical * (1 + rng.normal(0, 0.06) * phase + _waves(len(phase), 0.05, rng))
+    thickness = np.clip(thickness, 4.5, 14)
     tangent = gaussian_filter1d(np.gradient(endo, axis=0), 8, axis=0, mode="nearest")
     normal = np.stack([tangent[:, 1], -tangent[:, 0]], -1) / np.linalg.norm(tangent, axis=1, keepdims=True)
     epi = endo + thickness[:, None] * normal * np.sign(normal[0] @ [-1, 0])

@@ -44,8 +44,8 @@ def draw_tissue(mesh: np.ndarray, grid: ImageGrid, view: str, rng: np.random.Gen
         rng: source of everything random.
     """
     frame = _Frame(mesh, grid)
-    # Scanners and patients differ most in how dark blood comes out: CAMUS' cavities have medians of 0.1 to 0.3.
-    blood = np.exp(rng.uniform(np.log(0.04), np.log(0.2))) * np.exp(
+    # Scanners and patients differ most in how dark blood comes out.
+    blood = np.exp(rng.uniform(np.log(0.03), np.log(0.16))) * np.exp(
         0.25 * smooth_noise(grid, 12, rng) + 0.2 * smooth_noise(grid, 2, rng)
     )
     return Tissue(
@@ -102,7 +102,7 @@ def polygon(curve: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _wall(frame: _Frame, mesh: np.ndarray, grid: ImageGrid, rng: np.random.Generator) -> np.ndarray:
     uneven = 0.2 * smooth_noise(grid, 15, rng) + 0.2 * smooth_noise(grid, 5, rng) + 0.15 * smooth_noise(grid, 2, rng)
-    # The septum lies across the beams' way to nothing bright and is mostly the brighter wall; the base is, too.
+    # The septum is mostly the brighter wall, and the base brighter than the apex.
     septal = rng.uniform(0.0, 0.25) * _step(-frame.across / 15)
     basal = rng.uniform(-0.1, 0.4) * np.clip(frame.along / frame.length - 0.4, 0, 1)
     layer = np.broadcast_to(np.arange(MESH_SHAPE[1], dtype=float), MESH_SHAPE).reshape(-1)
@@ -158,6 +158,10 @@ def _around(frame: _Frame, grid: ImageGrid, view: str, blood: np.ndarray, rng: n
     if view == "A4C":
         picture = _right_heart(picture, frame, bend, patchy, blood, rng)
     picture = _chamber(picture, frame.across - centre[0], frame.along - centre[1], radius, bend, patchy, blood)
+    # Nothing but blood stands between the atrium and the valve.
+    inflow = _step((0.5 * frame.base_width - 1 - np.abs(frame.across)) / 1.5)
+    inflow = inflow * _step((0.5 * radius[1] - np.abs(frame.along - frame.length)) / 2)
+    picture += inflow * (blood - picture)
     return np.clip(picture * grain, 0.01, 0.95).astype(np.float32)
 
 
@@ -190,7 +194,7 @@ def _right_heart(
 
 def _chamber(picture, x, z, radius: tuple[float, float], bend, patchy, blood) -> np.ndarray:
     """An atrium: an ellipse of blood with half axes `radius` mm at (x, z) = 0, within a wall that is seen in places."""
-    distance = (np.hypot(x / radius[0], z / radius[1]) - 1) * min(radius) + bend
+    distance = (np.hypot(x / radius[0], z / radius[1]) - 1) * min(radius) + bend / 2
     picture = picture + 0.3 * patchy * np.exp(-0.5 * ((distance - 2.5) / 2.0) ** 2)
     return picture + _step(-distance / 2) * (blood - picture)
 

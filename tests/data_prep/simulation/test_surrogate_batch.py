@@ -41,7 +41,8 @@ def relative(one, other):
 
 
 def as_pairs(engine, points, amplitude):
-    return np.stack([engine.iq(p, a).view(np.float32).reshape(-1, SCAN.beams, 2) for p, a in zip(points, amplitude)])
+    images = [engine.iq(*image) for image in zip(points, amplitude, strict=True)]
+    return np.stack([np.stack([iq.real, iq.imag], axis=-1) for iq in images])
 
 
 def test_iq_is_that_of_the_engine(engine, scatterers):
@@ -121,10 +122,12 @@ def test_pairs_are_drawn_within_tf_data(engine):
     tf = pytest.importorskip("tensorflow")
     batched, screen = BatchedEngine(engine), BatchedImager(Imager(engine, GRID, Display()))
 
+    step = np.float32([0, 3 * GRID.spacing_mm[0]])
+
     def draw(seed):
         place = tf.random.stateless_uniform((2, 8000, 2), [0, seed], (-20.0, 10.0), (20.0, 45.0))
         amplitude = tf.random.stateless_normal((2, 8000), [1, seed]) / 2
-        images = [screen.image(screen.normalise(batched.iq(p, amplitude))) for p in (place, place + [0.0, 1.05])]
+        images = [screen.image(screen.normalise(batched.iq(p, amplitude))) for p in (place, place + step)]
         return tf.stack(images, axis=1)
 
     seeds = tf.data.Dataset.range(3).map(lambda seed: tf.cast(seed, tf.int32))
