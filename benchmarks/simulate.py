@@ -111,12 +111,11 @@ def main():
     exponent = np.polyfit(np.log(counts), np.log(seconds), 1)[0]
     count = len(phantom()[0])
     whole = SCAN.beams * seconds[-1] * count / counts[-1]
+    ratios = [f"{whole / line['ours_ms'] * 1e3:,.0f} times the {line['ours']} engine" for line in (exact, surrogate)]
     print(
         f"PyMUST: one beam of {' / '.join(f'{n:,}' for n in counts)} scatterers takes "
         f"{' / '.join(f'{s:.2f}' for s in seconds)} s (exponent {exponent:.2f}); in proportion from the last, "
-        f"{SCAN.beams} beams of {count:,} take {whole:,.0f} s, beamforming not counted: "
-        f"{whole / exact['ours_ms'] * 1e3:,.0f} times the exact engine, {whole / surrogate['ours_ms'] * 1e3:,.0f} times "
-        "the surrogate"
+        f"{SCAN.beams} beams of {count:,} take {whole:,.0f} s, beamforming not counted: {', '.join(ratios)}"
     )
     print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
     speckle_report()
