@@ -79,7 +79,7 @@ class ExactEngine:
         """
         spectra = self.spectra(points_mm, amplitude)
         first, last = self._band
-        middle = round(self.transducer.centre_frequency_mhz / self._frequency_step)
+        middle = self._samples // _SAMPLES_PER_PERIOD  # the bin of the centre frequency
         reach = max(middle - first, last - middle)
         length = scipy.fft.next_fast_len(int(1.4 * 2 * reach))
         kernel = KaiserBessel(reach / length)
@@ -95,7 +95,7 @@ class ExactEngine:
             delay_and_sum(
                 received, length * self._frequency_step, kernel.table, self.transducer.element_x_mm,
                 np.sin(self.scan.angles[part]), zero[part], self.scan.ranges_mm, self.scan.speed_of_sound,
-                middle * self._frequency_step, out[part],
+                self.transducer.centre_frequency_mhz, out[part],
             )  # fmt: skip
         return np.ascontiguousarray(out.T)
 
@@ -187,7 +187,9 @@ class ExactEngine:
         last = (2 * self._reach_mm + aperture) / self.scan.speed_of_sound
         last += transmit_delays(self.transducer, self.scan).max()
         pulse_periods = 2 * self.transducer.pulse_cycles + 4 / self.transducer.bandwidth
-        return scipy.fft.next_fast_len(int(last * self._rate + pulse_periods * _SAMPLES_PER_PERIOD), real=True)
+        # Whole periods, so that the centre frequency, at which the signals are demodulated, is one of the bins.
+        periods = last * self.transducer.centre_frequency_mhz + pulse_periods
+        return _SAMPLES_PER_PERIOD * scipy.fft.next_fast_len(int(np.ceil(periods)), real=True)
 
     @property
     def _frequency_step(self) -> float:

@@ -32,7 +32,7 @@ BLOCK = 32
 """Rows of the grid that are filled together; the grid has a whole number of such blocks."""
 
 _FINEST = 0.26  # wavelengths a row: an echo moved by linear interpolation between such rows keeps its shape
-_LATERAL = 1.9  # columns for each that the aperture needs, for the same reason
+_LATERAL = 1.5  # columns for each that the aperture needs, for the same reason
 _FAR_MM = 10.0  # how far apart measured depths are
 _BEND = 10.0  # the same close by: how much the wavefront's curvature changes, in wavelengths / aperture²
 _NEAREST = 0.1  # apertures: the least depth that is measured
@@ -148,7 +148,7 @@ def _depths(transducer, scan, row_mm):
     place = _coordinate(transducer, scan, fine)
     steps = max(8, int(np.ceil(place[-1] - place[0])))
     depths = np.interp(np.linspace(place[0], place[-1], steps + 1), place, fine)
-    return np.unique(np.round(depths / row_mm).astype(int))
+    return np.unique(np.maximum(np.round(depths / row_mm), 1).astype(int))
 
 
 def _measure(transducer, scan, row_mm, reach, frequencies, period, depths, node):

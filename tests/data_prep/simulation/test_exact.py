@@ -184,3 +184,11 @@ def test_b_mode_is_that_of_pymust():
     ours, theirs = (20 * np.log10(image / theirs.max() + 1e-9) for image in (ours, theirs))
     shown = np.maximum(ours, theirs) > -50
     assert np.sqrt(np.mean((ours - theirs)[shown] ** 2)) < 0.05
+
+
+def test_the_phase_of_an_echo_does_not_depend_on_how_deep_the_scan_goes():
+    """It would, did the demodulation follow the bins of the scan's own spectrum instead of the centre frequency."""
+    point, row = np.array([[3.0, 89.0]]), 593
+    scans = [SectorScan(depth_mm=depth, beams=3, focus_mm=60) for depth in (100, 117, 150, 183)]
+    echoes = np.array([ExactEngine(Transducer(), scan).iq(point, np.ones(1))[row, 1] for scan in scans])
+    np.testing.assert_allclose(echoes, echoes[0], rtol=1e-3)

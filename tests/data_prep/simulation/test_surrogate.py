@@ -101,6 +101,20 @@ def test_other_scans(probe, scan):
     assert power == pytest.approx(1, rel=0.04)
 
 
+@pytest.mark.parametrize(
+    "probe, scan",
+    [
+        (Transducer(elements=2), SectorScan(depth_mm=15, beams=2)),
+        (Transducer(elements=8), SectorScan(depth_mm=10, sector_deg=150, beams=9, range_step_mm=2.0)),
+        (Transducer(elements=16, bandwidth=0.1), SectorScan(depth_mm=20, sector_deg=5, beams=4)),
+    ],
+)
+def test_extreme_probes_and_scans(probe, scan):
+    iq = SurrogateEngine(probe, scan).iq(*phantom(scan, count=3000))
+    assert iq.shape == (len(scan.ranges_mm), scan.beams)
+    assert np.isfinite(iq).all() and np.abs(iq).max() > 0
+
+
 def test_linear(engine):
     points, amplitude = phantom(count=5000)
     other = np.random.default_rng(1).standard_normal(5000)
