@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from cpwc_keras.data import camus
 from cpwc_keras.data_prep.conversion.recordings import sequence_of
-from cpwc_keras.data_prep.simulation.pipeline import VARIANTS
+from cpwc_keras.data_prep.simulation.settings import VARIANTS
 from cpwc_keras.data_prep.simulation.stills import cycle_of_stills
 from cpwc_keras.data_prep.simulation.templates import find_templates
 from cpwc_keras.evaluation.strain import longitudinal_strain

@@ -15,7 +15,7 @@ import numpy as np
 from timing import best_seconds, row
 
 from cpwc_keras.data_prep.simulation.beamform import transmit_delays
-from cpwc_keras.data_prep.simulation.display import DENSITY, Display, Imager
+from cpwc_keras.data_prep.simulation.display import Display, Imager
 from cpwc_keras.data_prep.simulation.engines import make_engine
 from cpwc_keras.data_prep.simulation.transducer import ImageGrid, SectorScan, Transducer
 
@@ -27,11 +27,8 @@ ONE_BEAM = "PyMUST simus, ONE beam, 5,000 scatterers"
 def phantom(count: int | None = None, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Scatterers of unit variance all over the sector, by default at the paper's density."""
     rng = np.random.default_rng(seed)
-    count = count or int(DENSITY * SCAN.area_mm2 / SCAN.wavelength_mm(PROBE) ** 2)
-    radius = SCAN.depth_mm * np.sqrt(rng.random(count))
-    angle = np.deg2rad(SCAN.sector_deg) * (rng.random(count) - 0.5)
-    points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1)
-    return points.astype(np.float32), rng.standard_normal(count).astype(np.float32)
+    points = SCAN.draw_points(count or SCAN.scatterers(PROBE), rng)
+    return points, rng.standard_normal(len(points)).astype(np.float32)
 
 
 def simus(points: np.ndarray, amplitude: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import tempfile
@@ -34,12 +35,16 @@ _REMEDIES = {
 }
 
 
+class WriteError(InputError):
+    """The operating system's refusal to write, which the next file would meet, too."""
+
+
 @contextmanager
 def write_errors_named(path: str | Path) -> Iterator[None]:
     """Turn the operating system's refusal to write into one sentence about `path`.
 
     Raises:
-        InputError: the disk is full, the folder is read-only, or the like.
+        WriteError: the disk is full, the folder is read-only, or the like.
     """
     try:
         yield
@@ -48,7 +53,7 @@ def write_errors_named(path: str | Path) -> Iterator[None]:
         number = error.errno or next((n for n in _REMEDIES if f"errno = {n}," in str(error)), None)
         if number not in _REMEDIES:
             raise
-        raise InputError(f"{path}: cannot be written: {_REMEDIES[number]}.") from error
+        raise WriteError(f"{path}: cannot be written: {_REMEDIES[number]}.") from error
 
 
 def output_folder(path: str | Path) -> Path:
@@ -82,7 +87,7 @@ def locked_folder(path: str | Path) -> Iterator[Path]:
         InputError: another run writes there, or the folder cannot be made or written to.
     """
     folder = output_folder(path)
-    descriptor = _lock(folder / _LOCK) if fcntl else None
+    descriptor = _lock(folder / _LOCK)
     if descriptor is None:
         yield folder
         return
@@ -96,25 +101,47 @@ def locked_folder(path: str | Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def lock_file(file: int | io.IOBase, wait: bool = False) -> bool:
+    """Lock an open file for this process alone, until it is closed.
+
+    Args:
+        file: as `open` or `os.open` gives it, for writing.
+        wait: for another process that holds it.
+
+    Returns:
+        False where there are no locks: on Windows and some network file systems.
+
+    Raises:
+        BlockingIOError: another process holds it, and `wait` is False.
+    """
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
 def _lock(path: Path) -> int | None:
     """Open and lock the file; None where the file system has no locks."""
     while True:
         with write_errors_named(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            locked = lock_file(descriptor)
+        except BlockingIOError as error:
             os.close(descriptor)
-            if isinstance(error, BlockingIOError):
-                found = "another run is writing to this folder; wait for its end or choose another one"
-                raise InputError(f"{path.parent}: {found}.") from error
-            if error.errno not in _NO_LOCKS:
-                raise
+            found = "another run is writing to this folder; wait for its end or choose another one"
+            raise InputError(f"{path.parent}: {found}.") from error
+        if locked and os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # where it was locked, its former holder has removed it meanwhile: it keeps nobody out
+        if not locked:
             path.unlink(missing_ok=True)
             return None
-        if os.fstat(descriptor).st_nlink:
-            return descriptor
-        os.close(descriptor)  # its former holder has removed the file meanwhile: locking it keeps nobody out
 
 
 @contextmanager
@@ -141,6 +168,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
+def hdf5_in_memory(buffer: io.BytesIO):
+    """An empty `h5py.File` to fill, whose bytes are in the buffer when the block succeeds.
+
+    Yields:
+        the file, open for writing.
+    """
+    import h5py
+
+    with h5py.File(f"{id(buffer)}", "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        buffer.write(file.id.get_file_image())
+
+
+@contextmanager
 def atomic_hdf5(path: str | Path):
     """An empty `h5py.File` to fill; written to `path` in one go when the block succeeds.
 
@@ -153,11 +195,8 @@ def atomic_hdf5(path: str | Path):
     Raises:
         InputError: as `atomic_path`.
     """
-    import h5py
-
-    with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
+    buffer = io.BytesIO()
+    with hdf5_in_memory(buffer) as file:
         yield file
-        file.flush()
-        image = file.id.get_file_image()
     with atomic_path(path) as beside:
-        beside.write_bytes(image)
+        beside.write_bytes(buffer.getbuffer())

@@ -41,6 +41,7 @@ class CineLoop:
         es: index of the end-systolic frame, or None.
         view: "A2C", "A3C", "A4C", or "" where unknown.
         patient: pseudonym that the dataset uses, or "".
+        sector: (H, W) bool, the pixels that show anything, or None where that is not known.
         source: file or folder it came from.
         notes: what the reader had to assume, one sentence each; shown to the user.
     """
@@ -55,12 +56,15 @@ class CineLoop:
     patient: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    sector: np.ndarray | None = None
 
     def __post_init__(self):
         if self.frames.ndim != 3:
             raise ValueError(f"frames must be (T, H, W), got shape {self.frames.shape}")
         if self.labels is not None and self.labels.shape != self.frames.shape:
             raise ValueError(f"labels {self.labels.shape} and frames {self.frames.shape} must have the same shape")
+        if self.sector is not None and self.sector.shape != self.frames.shape[1:]:
+            raise ValueError(f"the sector {self.sector.shape} must have the shape of a frame {self.frames.shape[1:]}")
 
     def __len__(self) -> int:
         return len(self.frames)

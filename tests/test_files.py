@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
+from cpwc_keras.data_prep.simulation.frame_store import FrameStore
 from cpwc_keras.errors import InputError
-from cpwc_keras.files import atomic_hdf5, atomic_path, locked_folder, output_folder
+from cpwc_keras.files import atomic_hdf5, atomic_path, lock_file, locked_folder, output_folder
 
 
 def test_the_file_appears_whole_and_at_once(tmp_path):
@@ -111,10 +112,25 @@ def test_a_killed_run_leaves_neither_lock_nor_fragments(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".notes.partial.txt", "a"]
 
 
-def test_without_locks_in_the_file_system_the_folder_is_used_all_the_same(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, None])
+def test_without_locks_in_the_file_system_the_folder_is_used_all_the_same(tmp_path, monkeypatch, number):
     def refuse(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("fcntl.flock", refuse)
+    if number is None:  # Windows
+        monkeypatch.setattr("cpwc_keras.files.fcntl", None)
+    else:
+        monkeypatch.setattr("fcntl.flock", refuse)
     with locked_folder(tmp_path) as folder:
         assert list(folder.iterdir()) == []
+    with FrameStore(tmp_path / "store", b"key", (2,)) as store:
+        store.append(np.ones(2, np.uint8))
+    with FrameStore(tmp_path / "store", b"key", (2,)) as store:
+        assert len(store) == 1
+
+
+def test_a_locked_file_belongs_to_one(tmp_path):
+    with open(tmp_path / "a", "wb") as first, open(tmp_path / "a", "ab") as second:
+        assert lock_file(first)
+        with pytest.raises(BlockingIOError):
+            lock_file(second)

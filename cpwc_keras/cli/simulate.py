@@ -2,74 +2,93 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import click
 
-_TEMPLATES = ("camus", "ted", "alessandrini", "sequences")
+_TEMPLATES = ("camus", "camus-half", "ted", "alessandrini", "sequences")
 _SHOWN = 10
-
-_OPTIONS = [
-    click.option("--procedural", type=click.IntRange(1), metavar="N",
-                 help="Simulate N hearts that need no data."),
-    click.option("--templates", type=click.Choice(_TEMPLATES), help="Simulate the recordings of this dataset …"),
-    click.option("--root", type=click.Path(path_type=Path), help="… in this folder."),
-    click.option("-o", "--output", type=click.Path(path_type=Path), default="simulated", show_default=True,
-                 help="Folder for the sequence files."),
-    click.option("--engine", type=click.Choice(["exact", "surrogate"]), default="exact", show_default=True,
-                 help="exact: the physics of SIMUS; surrogate: a calibrated approximation, much faster."),
-    click.option("--frames", type=click.IntRange(2), default=40, show_default=True,
-                 help="Over one beat of stills and procedural hearts; recorded loops keep their own number."),
-    click.option("--variants", default="clean,reverberation", show_default=True, metavar="LIST",
-                 help="Without and with artifacts that stand still; the second costs next to nothing more."),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
-                 help="Of everything random; the same seed gives the same bytes."),
-    click.option("--split", type=click.Choice(["train", "validation", "test", "all"]), default="all",
-                 show_default=True, help="Only templates of this part of the dataset."),
-    click.option("--patients", default="", metavar="LIST", help="Only these patients (p1,p2,…)."),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N templates of what is left."),
-    click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
-                 help="Processes; a single one uses all cores for one image at a time."),
-    click.option("--scheduler", metavar="ADDRESS",
-                 help="Let the workers of this Dask scheduler do it (tcp://host:8786). They need cpwc-keras and, for "
-                 "--templates, the dataset under the same path; the files are written here."),
-    click.option("--preview", is_flag=True, help="A picture and a film of each sequence, with its mesh on one half."),
-    click.option("--overwrite", is_flag=True, help="Make files anew that are there already."),
-    click.option("--elements", type=int, help="Of the probe.  [default: 64]"),
-    click.option("--frequency", type=float, metavar="MHZ", help="Of the probe.  [default: 2.5]"),
-    click.option("--pitch", type=float, metavar="MM", help="From element to element.  [default: 0.3]"),
-    click.option("--width", type=float, metavar="MM", help="Of an element.  [default: 0.25]"),
-    click.option("--beams", type=int, default=128, show_default=True, help="Transmitted beams, focused at half depth."),
-    click.option("--compression", type=click.Choice(["gamma", "log"]), help="Of the gray scale.  [default: gamma]"),
-    click.option("--gamma", type=float, help="Exponent of the gray scale.  [default: 0.4]"),
-    click.option("--dynamic-range", type=float, metavar="DB", help="With --compression log.  [default: 60]"),
-    click.option("--density", type=float, help="Scatterers per square wavelength.  [default: 10]"),
-    click.option("--decorrelation", type=float,
-                 help="What the speckle of the wall loses of its correlation per frame.  [default: 0]"),
-    click.option("--replacement", type=float,
-                 help="Fraction of the wall's scatterers that leave the plane per frame.  [default: 0]"),
-    click.option("--blood-decorrelation", type=float, help="As --decorrelation, in the cavity.  [default: 0]"),
-    click.option("--artifact-position", type=click.Choice(["fixed", "random"]),
-                 help="fixed: near the mid-anterolateral wall, as in the paper; random: anywhere.  [default: fixed]"),
-    click.option("--artifact-level", type=float, metavar="DB",
-                 help="Echo of an artifact against the wall's.  [default: 20]"),
-    click.option("--artifact-structures", type=int, help="How many artifacts.  [default: 1]"),
-    click.option("--artifact-repeats", type=int, help="How often each repeats behind itself.  [default: 0]"),
-    click.option("--haze", type=float, metavar="DB",
-                 help="Haze over the sector, as its echo near the probe against the wall's.  [default: none]"),
-]  # fmt: skip
+_SECTIONS = {
+    "procedural": "Templates",
+    "output": "Sequences and how they are made",
+    "elements": "Probe and scan",
+    "compression": "Gray scale",
+    "density": "Scatterers",
+    "artifact_position": "Artifacts",
+    "help": "Help",
+}
+"""The first option of each part of the help, and its title."""
 
 
-def _options(command):
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+class _InSections(click.Command):
+    def format_options(self, context, formatter):
+        params = self.get_params(context)
+        starts = [index for index, option in enumerate(params) if option.name in _SECTIONS]
+        for start, stop in pairwise([*starts, len(params)]):
+            options = params[start:stop]
+            with formatter.section(_SECTIONS[options[0].name]):
+                formatter.write_dl([option.get_help_record(context) for option in options])
 
 
-@click.command()
-@_options
+# fmt: off
+@click.command(cls=_InSections)
+@click.option("--procedural", type=click.IntRange(1), metavar="N", help="Simulate N hearts that need no data.")
+@click.option("--templates", type=click.Choice(_TEMPLATES),
+              help="Simulate the recordings of this dataset … (camus: a beat from two stills; camus-half: half "
+              "sequences with the motion of their masks.)")
+@click.option("--root", type=click.Path(path_type=Path), help="… in this folder.")
+@click.option("--split", type=click.Choice(["train", "validation", "test", "all"]), default="all", show_default=True,
+              help="Only templates of this part of the dataset.")
+@click.option("--patients", default="", metavar="LIST", help="Only these patients (p1,p2,…).")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N templates of what is left.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="simulated", show_default=True,
+              help="Folder for the sequence files.")
+@click.option("--engine", type=click.Choice(["exact", "surrogate"]), default="exact", show_default=True,
+              help="exact: the physics of SIMUS; surrogate: a calibrated approximation, much faster.")
+@click.option("--frames", type=click.IntRange(2), default=40, show_default=True,
+              help="Over one beat of stills and procedural hearts; recorded loops keep their own number.")
+@click.option("--variants", default="clean,reverberation", show_default=True, metavar="LIST",
+              help="Without and with artifacts that stand still; the second costs next to nothing more.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
+              help="Of everything random; the same seed gives the same bytes on processors of one kind.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
+              help="Processes; a single one uses all cores for one image at a time.")
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Let the workers of this Dask scheduler do it (tcp://host:8786). They need cpwc-keras and, for "
+              "--templates, the dataset under the same path; the files are written here.")
+@click.option("--preview", is_flag=True, help="A picture and a film of each sequence, with its mesh on one half.")
+@click.option("--overwrite", is_flag=True, help="Make files anew that are there already.")
+@click.option("--elements", type=int, help="Of the probe.  [default: 64]")
+@click.option("--frequency", type=float, metavar="MHZ", help="Of the probe.  [default: 2.5]")
+@click.option("--bandwidth", type=float, metavar="FRACTION",
+              help="Of the probe, at -6 dB there and back, of its frequency.  [default: 0.75]")
+@click.option("--pitch", type=float, metavar="MM", help="From element to element.  [default: 0.3]")
+@click.option("--width", type=float, metavar="MM", help="Of an element.  [default: 0.25]")
+@click.option("--beams", type=int, help="Transmitted beams.  [default: 128]")
+@click.option("--sector", type=float, metavar="DEGREES", help="Opening angle.  [default: the template's]")
+@click.option("--depth", type=float, metavar="MM", help="Of the image.  [default: the template's]")
+@click.option("--focus", type=float, metavar="MM", help="Depth of the transmit focus.  [default: half the depth]")
+@click.option("--attenuation", type=float, metavar="DB", help="Per cm and MHz, one way.  [default: 0]")
+@click.option("--compression", type=click.Choice(["gamma", "log"]), help="Of the gray scale.  [default: gamma]")
+@click.option("--gamma", type=float, help="Exponent of the gray scale.  [default: 0.4]")
+@click.option("--dynamic-range", type=float, metavar="DB", help="With --compression log.  [default: 60]")
+@click.option("--density", type=float, help="Scatterers per square wavelength.  [default: 10]")
+@click.option("--decorrelation", type=float,
+              help="What the speckle of the wall loses of its correlation per frame.  [default: 0]")
+@click.option("--replacement", type=float,
+              help="Fraction of the wall's scatterers that leave the plane per frame.  [default: 0]")
+@click.option("--blood-decorrelation", type=float, help="As --decorrelation, in the cavity.  [default: 0]")
+@click.option("--artifact-position", type=click.Choice(["fixed", "random"]),
+              help="fixed: near the mid-anterolateral wall, as in the paper; random: anywhere.  [default: fixed]")
+@click.option("--artifact-level", type=float, metavar="DB",
+              help="Echo of an artifact against the wall's.  [default: 20]")
+@click.option("--artifact-structures", type=int, help="How many artifacts.  [default: 1]")
+@click.option("--artifact-repeats", type=int, help="How often each repeats behind itself.  [default: 0]")
+@click.option("--haze", type=float, metavar="DB",
+              help="Haze over the sector, as its echo near the probe against the wall's.  [default: none]")
 def simulate(procedural, templates, root, output, split, patients, limit, workers, scheduler, preview, overwrite,
-             **options):  # fmt: skip
+             **options):
     """Simulate ultrasound sequences whose motion is known exactly.
 
     Scatterers take their brightness from a template, those of the myocardium move with its mesh, and a phased array is
@@ -98,9 +117,7 @@ def simulate(procedural, templates, root, output, split, patients, limit, worker
 
     settings = _settings(**options)
     items = procedural_items(procedural, settings.seed) if procedural else find_templates(templates, root)
-    jobs = make_jobs(
-        items, settings, "" if split == "all" else split, [name.strip() for name in patients.split(",") if name], limit
-    )
+    jobs = make_jobs(items, settings, "" if split == "all" else split, (patients,) if patients else (), limit)
     console = Console()
     names = " and ".join(settings.variants)
     console.print(
@@ -116,21 +133,22 @@ def simulate(procedural, templates, root, output, split, patients, limit, worker
     try:
         report = run(
             jobs, output, workers=workers, scheduler=scheduler, overwrite=overwrite, on_progress=on_progress,
-            on_file=lambda path: _preview(path, overwrite) if preview else None,
-        )  # fmt: skip
+            on_file=_preview if preview else lambda path: None,
+        )
     except KeyboardInterrupt:
         click.echo(f"{output}: interrupted; the same command goes on where it stopped.", err=True)
         raise click.exceptions.Exit(130) from None
     finally:
         progress.stop()
     return _show(console, report, output)
+# fmt: on
 
 
-def _settings(engine, frames, variants, seed, beams, **options):
+def _settings(engine, frames, variants, seed, **options):
     from cpwc_keras.data_prep.simulation.display import Display
-    from cpwc_keras.data_prep.simulation.pipeline import SimulationSettings
     from cpwc_keras.data_prep.simulation.reverberation import ArtifactSettings
     from cpwc_keras.data_prep.simulation.scatterers import ScattererSettings
+    from cpwc_keras.data_prep.simulation.settings import ScanSettings, SimulationSettings
     from cpwc_keras.data_prep.simulation.transducer import Transducer
 
     def given(**names):
@@ -139,9 +157,12 @@ def _settings(engine, frames, variants, seed, beams, **options):
     return SimulationSettings(
         engine=engine,
         transducer=Transducer(**given(
-            elements="elements", centre_frequency_mhz="frequency", pitch_mm="pitch", width_mm="width",
+            elements="elements", centre_frequency_mhz="frequency", bandwidth="bandwidth", pitch_mm="pitch",
+            width_mm="width",
         )),
-        beams=beams,
+        scan=ScanSettings(**given(
+            beams="beams", sector_deg="sector", depth_mm="depth", focus_mm="focus", attenuation="attenuation",
+        )),
         display=Display(**given(compression="compression", gamma="gamma", dynamic_range_db="dynamic_range")),
         scatterers=ScattererSettings(**given(
             density="density", decorrelation="decorrelation", replacement="replacement",
@@ -157,10 +178,10 @@ def _settings(engine, frames, variants, seed, beams, **options):
     )  # fmt: skip
 
 
-def _preview(path, overwrite):
+def _preview(path):
     from cpwc_keras.data_prep.simulation.preview import write_preview
 
-    write_preview(path, overwrite)
+    write_preview(path)
 
 
 def _show(console, report, output) -> int:
@@ -170,11 +191,11 @@ def _show(console, report, output) -> int:
     console.print(
         f"{len(report.made):,} files were made{speed}{kept}; record.json in {output} says how.", soft_wrap=True
     )
-    failed = {**report.refused}
+    failed = {**report.refused, **report.unshown}
     for name, trace in report.broken.items():
         failed[name] = f"failed unexpectedly ({trace.strip().splitlines()[-1]}); record.json has the traceback."
     for name, sentence in list(failed.items())[:_SHOWN]:
         click.echo(f"Error: {name}: {sentence}", err=True)
     if len(failed) > _SHOWN:
         click.echo(f"Error: … and {len(failed) - _SHOWN:,} more; record.json lists them all.", err=True)
-    return 1 if report.broken else 2 if report.refused else 0
+    return 1 if report.broken else 2 if failed else 0

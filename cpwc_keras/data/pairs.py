@@ -57,10 +57,10 @@ def enumerate_pairs(items: List[DatasetItem], policy: PairPolicy) -> np.ndarray:
 def pair_from_sequence(recording: Sequence | FramePair, first: int, second: int) -> FramePair:
     """Two frames of a recording with the motion from the first to the second.
 
-    From a mesh trajectory the motion is exact. From dense fields, those of neighbouring frames are composed, and a
-    backward pair is the inverse of the forward one; so is the backward direction of a single pair. A pair with a frame
-    whose mesh is NaN has an empty mask (or one with holes, where only some nodes are NaN): it adds nothing to a loss
-    that is summed over the mask.
+    From a mesh trajectory the motion is exact, and known where the first frame shows anything (`CineLoop.sector`). From
+    dense fields, those of neighbouring frames are composed, and a backward pair is the inverse of the forward one; so
+    is the backward direction of a single pair. A pair with a frame whose mesh is NaN has an empty mask (or one with
+    holes, where only some nodes are NaN): it adds nothing to a loss that is summed over the mask.
 
     The images, and the flow and mask of neighbouring frames with dense fields, are views: a pair that is kept longer
     than its recording should be copied, or it keeps the whole recording in memory.
@@ -75,6 +75,8 @@ def pair_from_sequence(recording: Sequence | FramePair, first: int, second: int)
     loop = recording.loop
     if recording.mesh is not None:
         flow, mask = dense_flow(recording.mesh[first], recording.mesh[second], loop.frames.shape[1:])
+        if loop.sector is not None:  # a wall may reach beyond what is imaged
+            flow, mask = flow * loop.sector[..., None], mask * loop.sector
     else:
         start, stop = min(first, second), max(first, second)
         flow, mask = recording.flows[start], recording.masks[start]

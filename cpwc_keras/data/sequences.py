@@ -20,7 +20,7 @@ def find(root: str | Path) -> list[DatasetItem]:
     root = existing_folder(root)
     items = find_files(root, "sequences")
     if not items:
-        expected = "sequence files (.h5) in it or below, as `cpwc_keras.io.sequence_file.write_sequence` writes them"
+        expected = "sequence files (.h5) in it or below, as `cpwc-keras simulate` and `prepare` write them"
         raise wrong_layout(root, "sequences", expected)
     return items
 

@@ -5,6 +5,7 @@ dataset                content
 =====================  ===========================================================================================
 ``frames``             uint8 (T, H, W)
 ``labels``             uint8 (T, H, W), optional
+``sector``             uint8 (H, W), 1 where the images show anything, optional
 ``mesh``               float32 (T, 36, 5, 2) px, NaN where a node is not known; or, instead,
 ``flows``, ``masks``   float32 (T-1, H, W, 2) px and uint8 (T-1, H, W)
 =====================  ===========================================================================================
@@ -19,17 +20,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.files import atomic_hdf5
+from cpwc_keras.files import atomic_path, hdf5_in_memory
 from cpwc_keras.types import MESH_SHAPE, CineLoop, Sequence
 
 FORMAT, FORMAT_VERSION = "cpwc-keras sequence", 1
 _DEFLATE_LIMIT = 1100  # deflate never compresses better than about 1032:1
+_DATASETS = ("frames", "sector", "labels", "mesh", "flows", "masks")
 _TEXTS = ("view", "patient", "vendor", "variant")
 _OWN = {*_TEXTS, "format", "format_version", "notes", "spacing_mm", "frame_rate_hz", "ed", "es"}
 
@@ -79,11 +82,23 @@ def write_sequence(path: str | Path, sequence: Sequence, attributes: Mapping[str
         InputError: the folder cannot be written to.
         ValueError: `attributes` would hide one of the format's own.
     """
+    content = sequence_bytes(sequence, attributes)
+    with atomic_path(path) as beside:
+        beside.write_bytes(content)
+
+
+def sequence_bytes(sequence: Sequence, attributes: Mapping[str, object] | None = None) -> bytes:
+    """What `write_sequence` writes; equal sequences give equal bytes.
+
+    Raises:
+        ValueError: `attributes` would hide one of the format's own.
+    """
     attributes = dict(attributes or {})
     if clash := _OWN & attributes.keys():
         raise ValueError(f"attributes {sorted(clash)} belong to the sequence itself")
     loop = sequence.loop
-    with atomic_hdf5(path) as file:
+    buffer = BytesIO()
+    with hdf5_in_memory(buffer) as file:
         file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "notes": "\n".join(loop.notes)})
         file.attrs.update({"view": loop.view, "patient": loop.patient})
         file.attrs.update({"vendor": sequence.vendor, "variant": sequence.variant})
@@ -92,6 +107,8 @@ def write_sequence(path: str | Path, sequence: Sequence, attributes: Mapping[str
                 file.attrs[name] = value
         file.attrs.update(attributes)
         _store(file, "frames", np.rint(np.clip(loop.frames, 0, 1) * 255).astype(np.uint8))
+        if loop.sector is not None:
+            _store(file, "sector", loop.sector.astype(np.uint8))
         if loop.labels is not None:
             _store(file, "labels", loop.labels.astype(np.uint8))
         if sequence.mesh is not None:
@@ -99,6 +116,7 @@ def write_sequence(path: str | Path, sequence: Sequence, attributes: Mapping[str
         else:
             _store(file, "flows", sequence.flows.astype(np.float32))
             _store(file, "masks", (sequence.masks > 0).astype(np.uint8))
+    return buffer.getvalue()
 
 
 def read_sequence(path: str | Path) -> Sequence:
@@ -110,10 +128,8 @@ def read_sequence(path: str | Path) -> Sequence:
     with _open(path) as file:
         header = _header(path, file)
         frames, height, width = header.shape
-        stored = {
-            name: _load(path, file, name) for name in ("frames", "labels", "mesh", "flows", "masks") if name in file
-        }
-        expected = {"labels": header.shape, "mesh": (frames, *MESH_SHAPE, 2)}
+        stored = {name: _load(path, file, name) for name in _DATASETS if name in file}
+        expected = {"labels": header.shape, "sector": (height, width), "mesh": (frames, *MESH_SHAPE, 2)}
         expected |= {"flows": (frames - 1, height, width, 2), "masks": (frames - 1, height, width)}
         for name, values in stored.items():
             if name in expected and values.shape != expected[name]:
@@ -125,6 +141,7 @@ def read_sequence(path: str | Path) -> Sequence:
     loop = CineLoop(
         frames=stored["frames"].astype(np.float32) / np.float32(255),
         labels=stored.get("labels"),
+        sector=None if "sector" not in stored else stored["sector"] > 0,
         source=str(path),
         **{
             name: getattr(header, name)

@@ -6,6 +6,7 @@ the mesh of its mask (paper, Fig. 1), whose nodes are spread along the wall and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -46,7 +47,7 @@ def select(
     if twice := [name for name, following in pairwise(names) if name == following]:
         raise InputError(f"{root}: holds {twice[0]} twice; give the folder of one copy, or remove the other.")
     known = {item.patient for item in items}
-    asked = {name.strip() for text in patients for name in ([text] if text in known else text.split(","))}
+    asked = asked_patients(patients, known)
     if unknown := sorted(asked - known):
         raise InputError(f"{root}: has no patient {unknown[0]!r}, but {_some(known)}.")
     splits = {item.split for item in items} - {""}
@@ -64,6 +65,25 @@ def select(
             "for together; ask for less."
         )
     return wanted
+
+
+def asked_patients(texts: Iterable[str], known: Iterable[str]) -> set[str]:
+    """The names in texts that list them with commas.
+
+    Args:
+        texts: as "patient001, patient002".
+        known: all patients there are; one that has commas in its name is found, too ("Hitachi Aloka Medical,Ltd").
+    """
+    known, asked = set(known), set()
+    most = 1 + max((name.count(",") for name in known), default=0)
+    for text in texts:
+        parts = text.split(",")
+        while parts:
+            ends = (end for end in range(min(most, len(parts)), 1, -1) if ",".join(parts[:end]).strip() in known)
+            end = next(ends, 1)
+            asked.add(",".join(parts[:end]).strip())
+            parts = parts[end:]
+    return asked
 
 
 def sequence_of(recording: Sequence | CineLoop | Trajectory, item: DatasetItem) -> Sequence:

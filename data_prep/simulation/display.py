@@ -8,15 +8,12 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from cpwc_keras.data_prep.simulation.engines import Engine
+from cpwc_keras.data_prep.simulation.engine import Engine
 from cpwc_keras.data_prep.simulation.scan_conversion import FINER, brightness, gray_scale, lanczos, to_pixels
 from cpwc_keras.data_prep.simulation.transducer import ImageGrid
 from cpwc_keras.errors import InputError
 
-DENSITY = 10.0
-"""Scatterers per square wavelength (paper, II-A.1)."""
-
-_BLOCKS = (40, 8)  # ranges × beams: blocks over which power is averaged before the gain is fitted
+_BLOCKS = (40, 8)  # number of blocks of ranges, and beams in a block, over which power is averaged for the fit
 _DEGREE = (8, 4)
 _LEAST_SCATTERERS = 150_000
 
@@ -150,13 +147,11 @@ def _phantom_power(engine: Engine) -> np.ndarray:
     """(ranges, beams) float64: power over uniform phantoms, as many as make a full-sized one's worth of speckle."""
     scan = engine.scan
     rng = np.random.default_rng(0)
-    count = int(DENSITY * scan.area_mm2 / scan.wavelength_mm(engine.transducer) ** 2)
+    count = max(scan.scatterers(engine.transducer), 1)
     phantoms = -(-_LEAST_SCATTERERS // count)
     power = np.zeros((len(scan.ranges_mm), scan.beams))
     for _ in range(phantoms):
-        radius = scan.depth_mm * np.sqrt(rng.random(count))
-        angle = np.deg2rad(scan.sector_deg) * (rng.random(count) - 0.5)
-        points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1)
+        points = scan.draw_points(count, rng)
         power += np.abs(engine.iq(points, rng.standard_normal(count))).astype(np.float64) ** 2 / phantoms
     return (power + power[:, ::-1]) / 2  # a symmetric probe
 

@@ -6,7 +6,7 @@ receiving with element j is a train of weighted impulses, one at the two-way del
 the same for (i, j) and (j, i) and for every beam: they are deposited once, by a non-uniform Fourier transform, and each
 beam is then a small matrix product per frequency. Nothing is left out but what that transform rounds.
 
-Memory does not grow with the number of scatterers: about 130 MB for the default probe and scan.
+Memory does not grow with the number of scatterers (`ExactEngine.memory`): 150 MB for the default probe and scan.
 
 References:
     Garcia, SIMUS: an open-source simulator for medical ultrasound imaging. Part I: theory & examples, Computer Methods
@@ -25,7 +25,7 @@ from numpy.polynomial import chebyshev
 
 from cpwc_keras.data_prep.simulation.beamform import delay_and_sum, transmit_delays, transmit_time_zero
 from cpwc_keras.data_prep.simulation.element_pairs import BLOCK, deposit, paths, transmit
-from cpwc_keras.data_prep.simulation.engines import checked_scatterers
+from cpwc_keras.data_prep.simulation.engine import checked_scatterers
 from cpwc_keras.data_prep.simulation.kernel import KaiserBessel
 from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
 from cpwc_keras.errors import InputError
@@ -51,13 +51,20 @@ class ExactEngine:
         scan: the beams.
 
     Raises:
-        InputError: the scan is too deep for the frequency.
+        InputError: the scan is too deep for the frequency, or the elements are wider than the shortest wavelength.
     """
 
     transducer: Transducer
     scan: SectorScan
 
     def __post_init__(self):
+        probe = self.transducer
+        shortest = self.scan.wavelength_mm(probe) / (1 + probe.bandwidth / 2)
+        if probe.width_mm > shortest:  # SIMUS would split the elements here
+            raise InputError(
+                f"Elements {probe.width_mm:g} mm wide are wider than the shortest wavelength, {shortest:.3g} mm; "
+                "choose narrower elements or a lower frequency."
+            )
         if self._samples >= 1 << 16:
             raise InputError(
                 f"A depth of {self.scan.depth_mm:g} mm at {self.transducer.centre_frequency_mhz:g} MHz is "
@@ -115,6 +122,13 @@ class ExactEngine:
         delays = transmit_delays(self.transducer, self.scan)[beams]
         received = self._receive(spectra, delays, np.arange(*self._band), self._samples // 2 + 1)
         return scipy.fft.irfft(received, self._samples, axis=-1, workers=get_num_threads())
+
+    @property
+    def memory(self) -> int:
+        """Bytes it needs while it works, about: the trains of all pairs, their spectra, and what is beamformed."""
+        elements, bins = self.transducer.elements, self._band[1] - self._band[0]
+        pairs = elements * (elements + 1) // 2
+        return 4 * pairs * self._samples + 16 * pairs * bins + 8 * elements * (_CHUNK * BLOCK + 4 * _BEAMS * bins)
 
     def spectra(self, points_mm: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
         """The response of every pair of elements: (frequencies, pairs) complex64, pairs (i, j >= i) in order of i."""

@@ -9,12 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from cpwc_keras.files import write_errors_named
-
-try:
-    import fcntl
-except ImportError:  # Windows; nothing guards the file there
-    fcntl = None
+from cpwc_keras.files import lock_file, write_errors_named
 
 _MAGIC = b"cpwc-keras frames 1\n"
 
@@ -32,7 +27,7 @@ class FrameStore:
         shape: of each array, uint8.
 
     Raises:
-        InputError: the file cannot be written.
+        WriteError: the file cannot be written.
     """
 
     def __init__(self, path: Path | None, key: bytes, shape: tuple[int, ...]):
@@ -48,8 +43,7 @@ class FrameStore:
             return self
         with write_errors_named(self._path):
             self._file = open(self._path, "a+b", buffering=0)
-            if fcntl:
-                fcntl.flock(self._file, fcntl.LOCK_EX)  # a worker of a killed run may still be on its way out
+            lock_file(self._file, wait=True)  # a worker of a killed run may still be on its way out
             self._file.seek(0)
             valid = len(self._header)
             if self._file.read(len(self._header)) == self._header:
@@ -73,7 +67,7 @@ class FrameStore:
         """Add an array of the store's shape, uint8.
 
         Raises:
-            InputError: the disk is full.
+            WriteError: the disk is full.
         """
         self._arrays.append(array)
         if self._file is not None:

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from cpwc_keras.data_prep.simulation.motion import MotionSettings, draw_cycle
 from cpwc_keras.data_prep.simulation.painting import paint
-from cpwc_keras.data_prep.simulation.templates import Template
+from cpwc_keras.data_prep.simulation.template import Template
 from cpwc_keras.data_prep.simulation.transducer import ImageGrid
 from cpwc_keras.mesh import mesh_from_contours
 from cpwc_keras.types import MESH_SHAPE

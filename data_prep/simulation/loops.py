@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from cpwc_keras.data_prep.conversion.recordings import CONTOURS_NOTE
 from cpwc_keras.data_prep.simulation.sector_geometry import find_sector
-from cpwc_keras.data_prep.simulation.templates import Template
+from cpwc_keras.data_prep.simulation.template import Template
 from cpwc_keras.errors import InputError
 from cpwc_keras.mesh import inverted_triangles
 from cpwc_keras.types import Sequence

@@ -2,75 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
 from cpwc_keras import __version__
-from cpwc_keras.data_prep.simulation.display import Display, Imager
+from cpwc_keras.data_prep.conversion.recordings import asked_patients
+from cpwc_keras.data_prep.simulation.display import Imager
+from cpwc_keras.data_prep.simulation.engine import Engine
 from cpwc_keras.data_prep.simulation.engines import make_engine
 from cpwc_keras.data_prep.simulation.frame_store import FrameStore
-from cpwc_keras.data_prep.simulation.reverberation import ArtifactSettings, artifact_scatterers
-from cpwc_keras.data_prep.simulation.scatterers import Medium, ScattererSettings
-from cpwc_keras.data_prep.simulation.templates import Template, TemplateItem
-from cpwc_keras.data_prep.simulation.transducer import Transducer
+from cpwc_keras.data_prep.simulation.memory import available_memory
+from cpwc_keras.data_prep.simulation.reverberation import artifact_scatterers
+from cpwc_keras.data_prep.simulation.scatterers import Medium
+from cpwc_keras.data_prep.simulation.sector_geometry import with_sector
+from cpwc_keras.data_prep.simulation.settings import SimulationSettings
+from cpwc_keras.data_prep.simulation.template import Template, TemplateItem
 from cpwc_keras.errors import InputError
-from cpwc_keras.io.sequence_file import sequence_header, write_sequence
+from cpwc_keras.io.sequence_file import sequence_bytes, sequence_header
 from cpwc_keras.types import CineLoop, Sequence
 
-VARIANTS = ("clean", "reverberation")
-"""The same sequence without and with artifacts that stand still."""
-
 _SCATTERERS, _ARTIFACTS = range(2)  # streams of random numbers
-
-
-@dataclass(frozen=True)
-class SimulationSettings:
-    """All that is chosen for a simulation besides its template. The default is the paper's.
-
-    Attributes:
-        engine: "exact" or "surrogate".
-        transducer: the probe.
-        beams: transmitted beams.
-        display: from echoes to brightness.
-        scatterers: their density and behaviour in time.
-        artifacts: what stands still in the variant "reverberation".
-        variants: which of `VARIANTS` are made, from the same echoes.
-        frames: over one beat, where the template is a still or procedural; recorded loops keep their own number.
-        seed: of everything random; each template draws its own.
-
-    Raises:
-        InputError: a value out of its range.
-    """
-
-    engine: str = "exact"
-    transducer: Transducer = field(default_factory=Transducer)
-    beams: int = 128
-    display: Display = field(default_factory=Display)
-    scatterers: ScattererSettings = field(default_factory=ScattererSettings)
-    artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
-    variants: tuple[str, ...] = VARIANTS
-    frames: int = 40
-    seed: int = 0
-
-    def __post_init__(self):
-        unknown = [name for name in self.variants if name not in VARIANTS]
-        if unknown or not self.variants or len(set(self.variants)) < len(self.variants):
-            raise InputError(
-                f"The variants are {', '.join(map(repr, self.variants)) or 'none'}; expected one or more of "
-                f"{', '.join(map(repr, VARIANTS))}, each once."
-            )
-        if self.artifacts.haze_db is not None and "reverberation" not in self.variants:
-            raise InputError("Haze belongs to the variant 'reverberation', which is not among the variants.")
-        if self.frames < 2:
-            raise InputError(f"frames is {self.frames}; expected 2 or more, since a single frame does not move.")
-        if self.seed < 0:
-            raise InputError(f"seed is {self.seed}; expected 0 or more.")
 
 
 @dataclass(frozen=True)
@@ -104,21 +62,22 @@ class Job:
         if variant == "clean":
             del settings["artifacts"]
         template = {name: getattr(self.item, name) for name in ("source", "name", "patient", "split")}
+        template["content"] = _content(self.item.files)
         return {"version": __version__, "template": template, **settings}
 
     def is_done(self, folder: Path, variant: str) -> bool:
-        """Whether the folder has the finished file of a variant.
+        """Whether the folder has the finished file of a variant; a broken one is none.
 
         Raises:
-            InputError: a file of that name is there, but was made otherwise.
+            InputError: a sequence of that name is there, but was made otherwise.
         """
         path = folder / self.file_name(variant)
-        if not path.exists():
-            return False
         try:
             made = json.loads(str(sequence_header(path).attributes.get("origin", "")))
         except json.JSONDecodeError:
             made = {}
+        except InputError:  # not there, or broken
+            return False
         wanted = json.loads(json.dumps(self.origin(variant)))
         if made != wanted:
             raise InputError(
@@ -140,16 +99,18 @@ def make_jobs(
         items: templates.
         settings: of all jobs.
         split: "train", "validation" or "test": only templates of it; "": all.
-        patients: only templates of these patients; empty: all.
+        patients: only templates of these patients, or several in one text, with commas; empty: all.
         limit: the first so many of what is left.
 
     Raises:
         InputError: a patient is unknown, or no template is left.
     """
-    items, patients = list(items), set(patients)
-    if unknown := sorted(patients - {item.patient for item in items}):
-        raise InputError(f"No template is of patient {unknown[0]!r}; there are {_names(i.patient for i in items)}.")
-    left = [item for item in items if (not split or item.split == split) and (not patients or item.patient in patients)]
+    items = list(items)
+    known = {item.patient for item in items}
+    asked = asked_patients(patients, known)
+    if unknown := sorted(asked - known):
+        raise InputError(f"No template is of patient {unknown[0]!r}; there are {_names(known)}.")
+    left = [item for item in items if (not split or item.split == split) and (not asked or item.patient in asked)]
     if not left:
         raise InputError(
             f"No template is left: of {len(items)} none fits; their splits are {_names(item.split for item in items)}."
@@ -158,7 +119,10 @@ def make_jobs(
 
 
 def simulate(
-    job: Job, store: Path | None = None, on_image: Callable[[], None] = lambda: None, memory: int | None = None
+    job: Job,
+    store: Path | None = None,
+    on_image: Callable[[bool], None] = lambda is_new: None,
+    memory: int | None = None,
 ) -> dict[str, bytes]:
     """Simulate a sequence. A pure function of the job.
 
@@ -167,22 +131,25 @@ def simulate(
     Args:
         job: what to simulate.
         store: file in which finished frames survive an interruption, from which they are then taken; None: none.
-        on_image: called after each image.
-        memory: bytes the scatterers may use. None: what the system has left.
+        on_image: called for each image, with whether it was made now; others were in the store.
+        memory: bytes that may be used. None: what the system has left.
 
     Returns:
         file name -> content of the sequence file, for each variant.
 
     Raises:
-        InputError: the template or the settings cannot be simulated.
+        InputError: the template or the settings cannot be simulated, or not in so little memory.
+        WriteError: the store cannot be written.
     """
     settings = job.settings
+    memory = available_memory() if memory is None else memory
     template = job.item.load(settings.seed, settings.frames)
+    template = with_sector(template, settings.scan.sector_deg, settings.scan.depth_mm)
     content = crc32(template.mesh.tobytes(), crc32(np.ascontiguousarray(template.frames)))
     key = json.dumps([content, *(job.origin(variant) for variant in settings.variants)]).encode()
     with FrameStore(store, key, (len(settings.variants), *template.grid.shape)) as finished:
         for _ in range(len(finished) * len(settings.variants)):
-            on_image()
+            on_image(False)
         if len(finished) < len(template.frames):
             for images in _images(job, template, len(finished), on_image, memory):
                 finished.append(images)
@@ -192,13 +159,31 @@ def simulate(
         }
 
 
-def _images(job: Job, template: Template, first: int, on_image, memory: int | None) -> Iterator[np.ndarray]:
+@lru_cache(maxsize=1024)
+def _content(paths: tuple[Path, ...]) -> str:
+    """Fingerprint of what files hold, wherever they lie and whenever they were copied there; of no files, ""."""
+    if not paths:
+        return ""
+    total = hashlib.sha256()
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); is the dataset still there?") from error
+    return total.hexdigest()[:16]
+
+
+def _images(
+    job: Job, template: Template, first: int, on_image: Callable[[bool], None], memory: int
+) -> Iterator[np.ndarray]:
     """The images of each frame from `first` on, (variants, H, W) uint8."""
-    settings, scan = job.settings, template.scan(job.settings.beams)
+    settings, scan = job.settings, job.settings.scan.of(template)
     wavelength = scan.wavelength_mm(settings.transducer)
     seed = [settings.seed, crc32(job.item.name.encode())]
-    medium = Medium(template, scan, wavelength, settings.display, settings.scatterers, [*seed, _SCATTERERS], memory)
     engine = make_engine(settings.engine, settings.transducer, scan)
+    left = memory - _memory(template, engine, memory)
+    medium = Medium(template, scan, wavelength, settings.display, settings.scatterers, [*seed, _SCATTERERS], left)
     imager = Imager(engine, template.grid, settings.display)
     artifacts = {}
     if "reverberation" in settings.variants:
@@ -213,12 +198,36 @@ def _images(job: Job, template: Template, first: int, on_image, memory: int | No
         for number, variant in enumerate(settings.variants):
             image = imager.image(iq + artifacts[variant] if variant in artifacts else iq)
             images[number] = np.rint(np.clip(image, 0, 1) * 255)
-            on_image()
+            on_image(True)
         yield images
+
+
+def _memory(template: Template, engine: Engine, memory: int) -> int:
+    """Bytes of the template, of its images and of the engine.
+
+    Raises:
+        InputError: they are more than `memory`.
+    """
+    frames = 2 * 4 * template.frames.size
+    needed = frames + engine.memory
+    if needed <= memory:
+        return needed
+    probe, (count, height, width) = engine.transducer, template.frames.shape
+    if frames > engine.memory:
+        what, size, remedy = f"{count:,} frames of {width}×{height} px", frames, "fewer frames"
+    else:
+        what = f"{probe.elements} elements at {probe.centre_frequency_mhz:g} MHz and {engine.scan.depth_mm:.0f} mm"
+        size, remedy = engine.memory, "fewer elements, a smaller depth or a lower frequency"
+    left = max(memory - (needed - size), 0)
+    raise InputError(
+        f"{what} need about {size / 2**30:,.2f} GiB of memory, and {left / 2**30:,.2f} GiB are left for them; choose "
+        f"{remedy}, or fewer workers."
+    )
 
 
 def _file(job: Job, template: Template, variant: str, frames: np.ndarray) -> bytes:
     """The content of a sequence file; frames (T, H, W) uint8."""
+    scan = job.settings.scan.of(template)
     loop = CineLoop(
         frames=frames.astype(np.float32) / np.float32(255),
         spacing_mm=template.grid.spacing_mm,
@@ -228,8 +237,8 @@ def _file(job: Job, template: Template, variant: str, frames: np.ndarray) -> byt
         view=template.view,
         patient=template.patient,
         notes=template.notes,
+        sector=template.grid.sector(scan),
     )
-    scan = template.scan(job.settings.beams)
     attributes = {
         "licence": template.licence,
         "split": template.split,
@@ -240,10 +249,7 @@ def _file(job: Job, template: Template, variant: str, frames: np.ndarray) -> byt
         "origin": json.dumps(job.origin(variant)),
     }
     sequence = Sequence(loop, mesh=template.mesh.astype(np.float32), vendor=template.vendor, variant=variant)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sequence.h5"
-        write_sequence(path, sequence, attributes)
-        return path.read_bytes()
+    return sequence_bytes(sequence, attributes)
 
 
 def _names(values: Iterable[str]) -> str:

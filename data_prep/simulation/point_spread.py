@@ -4,7 +4,8 @@ In the sine of the angle, the echo of a scatterer has a spectrum that is as wide
 frequency belongs to one sum of the places of a transmitting and a receiving element. At each lateral frequency the echo
 is a short pulse along range, whose shape changes slowly with the depth of the scatterer (focus, wavefront, attenuation)
 and with the sine of its angle (a narrower aperture). So the whole scan is a short filter along range for each lateral
-frequency: nothing is assumed of the pulse and the lateral shape being separable, and no sidelobe is cut off.
+frequency: nothing is assumed of the pulse and the lateral shape being separable. Sidelobes are kept as far as
+`_WINDOW` cells.
 
 The exact engine hears single scatterers at some depths, on the axis and near the sector's edge, from beams that lie
 close enough to see all lateral frequencies. Between the depths a spline interpolates, across the sector a parabola.

@@ -19,12 +19,11 @@ _SUBPIXEL = 4  # bits
 _FRAME_RATE_HZ = 30.0  # where the template has none
 
 
-def write_preview(path: str | Path, overwrite: bool = False) -> tuple[Path, Path]:
-    """Write a picture (end-diastole above end-systole) and a film beside a sequence file.
+def write_preview(path: str | Path) -> tuple[Path, Path]:
+    """Write a picture (end-diastole above end-systole) and a film beside a sequence file, unless newer ones are there.
 
     Args:
         path: the sequence file, with a mesh.
-        overwrite: draw them again where they are there.
 
     Returns:
         the PNG and the MP4, named as the sequence file.
@@ -34,7 +33,7 @@ def write_preview(path: str | Path, overwrite: bool = False) -> tuple[Path, Path
     """
     path = Path(path)
     picture, film = path.with_suffix(".png"), path.with_suffix(".mp4")
-    if overwrite or not (picture.is_file() and film.is_file()):
+    if not (_is_newer(picture, path) and _is_newer(film, path)):
         sequence = read_sequence(path)
         loop = sequence.loop
         instants = {"ED": loop.ed or 0, "ES": len(loop) // 2 if loop.es is None else loop.es}
@@ -44,6 +43,10 @@ def write_preview(path: str | Path, overwrite: bool = False) -> tuple[Path, Path
         frames = (_side_by_side(sequence, index) for index in range(len(loop)))
         write_video(film, frames, loop.frame_rate_hz or _FRAME_RATE_HZ)
     return picture, film
+
+
+def _is_newer(path: Path, than: Path) -> bool:
+    return path.is_file() and than.is_file() and path.stat().st_mtime_ns >= than.stat().st_mtime_ns
 
 
 def draw_mesh(canvas: np.ndarray, mesh: np.ndarray, scale: float) -> np.ndarray:

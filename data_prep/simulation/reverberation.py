@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpwc_keras.data_prep.simulation.display import DENSITY, Display
-from cpwc_keras.data_prep.simulation.scatterers import points_in_sector
-from cpwc_keras.data_prep.simulation.templates import Template
-from cpwc_keras.data_prep.simulation.transducer import SectorScan
+from cpwc_keras.data_prep.simulation.display import Display
+from cpwc_keras.data_prep.simulation.template import Template
+from cpwc_keras.data_prep.simulation.transducer import DENSITY, SectorScan
 from cpwc_keras.data_prep.simulation.wall_kernels import bilinear
 from cpwc_keras.errors import InputError
 
@@ -99,14 +98,13 @@ def artifact_scatterers(
         parts = [(points, level * shape * rng.standard_normal(len(points)))]
     if settings.haze_db is not None:
         rng = np.random.default_rng([*seed, _HAZE])
-        points = points_in_sector(int(per_mm2 * scan.area_mm2), scan, rng)
+        points = scan.draw_points(int(per_mm2 * scan.area_mm2), rng)
         level = tissue * 10 ** (settings.haze_db / 20)
         parts.append((points, level * _haze(points, scan, rng) * rng.standard_normal(len(points))))
     if not parts:
         return np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
     points, amplitude = (np.concatenate(part).astype(np.float32) for part in zip(*parts, strict=True))
-    radius, angle = np.hypot(*points.T), np.arctan2(*points.T)
-    seen = (radius <= scan.depth_mm) & (np.abs(angle) <= np.deg2rad(scan.sector_deg) / 2)
+    seen = scan.holds(points)
     return points[seen], amplitude[seen]
 
 
@@ -135,11 +133,15 @@ def _structure(
         radius = scan.depth_mm * rng.uniform(0.15, 0.9)
         angle = np.deg2rad(scan.sector_deg) / 2 * rng.uniform(-0.9, 0.9)
     thick, wide = rng.uniform(1.5, 3.0), rng.uniform(3.0, 6.0)  # mm, standard deviations along and across the beams
+    # Walls may leave the sector; an artifact that cannot be seen would be none.
+    radius = min(radius, scan.depth_mm - thick)
+    half = max(np.deg2rad(scan.sector_deg) / 2 - wide / radius, 0)
+    angle = np.clip(angle, -half, half)
     distance = rng.uniform(8.0, 16.0)
     parts = []
     for repeat in range(settings.repeats + 1):
         at = radius + repeat * distance
-        count = round(per_mm2 * 4 * _REACH**2 * thick * wide)
+        count = round(per_mm2 * 4 * _REACH**2 * thick * wide * at / radius)
         along, across = rng.uniform(-_REACH, _REACH, (2, count))
         shape = np.exp(-0.5 * (along**2 + across**2))
         r, theta = at + along * thick, angle + across * wide / radius  # repeats widen as the beams do

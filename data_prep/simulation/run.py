@@ -1,13 +1,17 @@
-"""Many simulated sequences: in this process, in several, or on a Dask cluster, with the same bytes each time."""
+"""Many simulated sequences: in this process, in several, or on a Dask cluster, with the same bytes each time.
+
+The same, that is, on processors of one kind: others round differently.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +19,7 @@ from pathlib import Path
 from cpwc_keras.data_prep.simulation.pipeline import Job
 from cpwc_keras.data_prep.simulation.workers import on_cluster, on_processes, on_this_process
 from cpwc_keras.errors import InputError
-from cpwc_keras.files import atomic_path, locked_folder
+from cpwc_keras.files import WriteError, atomic_path, locked_folder
 from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.record import versions, write_json
 
@@ -29,10 +33,11 @@ class Report:
     Attributes:
         made: the sequence files that it made.
         kept: those that it was asked for, but that were finished before.
-        images: how many images it made.
+        images: how many images it made, without those that an interrupted run had left.
         seconds: how long it took.
         refused: name of a job -> why it cannot be simulated, one sentence.
         broken: name of a job -> the traceback of an error that is not the user's.
+        unshown: name of a file -> why `on_file` refused it, one sentence.
     """
 
     made: list[Path] = field(default_factory=list)
@@ -41,6 +46,7 @@ class Report:
     seconds: float = 0.0
     refused: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    unshown: dict[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -65,12 +71,12 @@ def run(
         workers: number of processes; 1: this process, with all cores.
         scheduler: address of a Dask scheduler, whose workers do the work instead.
         overwrite: make everything anew, also what was made with other settings.
-        on_progress: called with the number of images made so far and in all.
-        on_file: called with each finished file, also those finished before.
+        on_progress: called with the number of images there are so far and in all.
+        on_file: called with each finished file, also those finished before; its `InputError` goes to the report.
 
     Raises:
         InputError: the folder cannot be written to, is in use by another run or holds files of other settings; the
-            scheduler cannot be used; a worker process was killed.
+            disk is full; the scheduler cannot be used; a worker process was killed.
     """
     twice = [name for name, count in Counter(job.name for job in jobs).items() if count > 1]
     if twice:
@@ -86,11 +92,10 @@ def run(
             if not finished:
                 pending.append(job)
                 hashes = {name: digest for name, digest in hashes.items() if name not in names}
-                if overwrite:
-                    _store(folder, job).unlink(missing_ok=True)
+            if finished or overwrite:  # a run may have been killed after its last file
+                _store(folder, job).unlink(missing_ok=True)
             report.kept += [folder / name for name in names if finished]
-        for path in report.kept:
-            on_file(path)
+        _show(report.kept, on_file, report)
         progress = _Progress(pending, on_progress)
         if scheduler is not None:
             outcomes = on_cluster(pending, scheduler)
@@ -100,8 +105,11 @@ def run(
             outcomes = on_this_process(pending, lambda job: _store(folder, job), progress.advance)
         with closing(outcomes):
             for job, result in outcomes:
+                images = 0
                 try:
                     contents = result()
+                except WriteError:  # every other job would meet it, too
+                    raise
                 except InputError as error:
                     report.refused[job.name] = str(error)
                 except MemoryError:
@@ -109,35 +117,49 @@ def run(
                 except Exception as error:
                     report.broken[job.name] = "".join(traceback.format_exception(error))
                 else:
-                    for name, content in contents.items():
-                        _write(folder / name, content)
-                        hashes[name] = hashlib.sha256(content).hexdigest()
-                        report.made.append(folder / name)
-                        on_file(folder / name)
+                    paths = [folder / name for name in contents]
+                    for path, content in zip(paths, contents.values(), strict=True):
+                        _write(path, content)
+                        hashes[path.name] = hashlib.sha256(content).hexdigest()
                     _store(folder, job).unlink(missing_ok=True)
-                progress.settle(job, _count_images(folder, job), live=scheduler is None)
-        report.images, report.seconds = progress.done, time.monotonic() - begun
+                    images = sum(sequence_header(path).shape[0] for path in paths)
+                    report.made += paths
+                    _show(paths, on_file, report)
+                progress.settle(job, images, live=scheduler is None)
+        report.images, report.seconds = progress.made, time.monotonic() - begun
         for path in report.kept:
             if path.name not in hashes:
                 hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        _write_record(folder, jobs, report, hashes, {"workers": workers, "scheduler": scheduler})
+        processor = _processor() if scheduler is None else None
+        how = {"workers": workers, "scheduler": scheduler, "processor": processor}
+        _write_record(folder, jobs, report, hashes, how)
     return report
 
 
 class _Progress:
-    """Images made so far and in all; how many a recorded loop gives is known only when it is done."""
+    """Images so far and in all; how many a recorded loop gives is known only when it is done."""
 
     def __init__(self, jobs: Sequence[Job], on_progress: Callable[[int, int], None]):
-        self.done, self._on_progress = 0, on_progress
+        self.made, self._found, self._on_progress = 0, 0, on_progress
         self._expected = {job.name: job.settings.frames * len(job.settings.variants) for job in jobs}
 
-    def advance(self, images: int) -> None:
-        self.done += images
-        self._on_progress(self.done, max(self.done, sum(self._expected.values())))
+    def advance(self, made: int, found: int) -> None:
+        self.made += made
+        self._found += found
+        done = self.made + self._found
+        self._on_progress(done, max(done, sum(self._expected.values())))
 
     def settle(self, job: Job, images: int, live: bool) -> None:
         self._expected[job.name] = images
-        self.advance(0 if live else images)
+        self.advance(0 if live else images, 0)
+
+
+def _show(paths: Iterable[Path], on_file: Callable[[Path], None], report: Report) -> None:
+    for path in paths:
+        try:
+            on_file(path)
+        except InputError as error:
+            report.unshown[path.name] = str(error)
 
 
 def _store(folder: Path, job: Job) -> Path:
@@ -149,9 +171,14 @@ def _write(path: Path, content: bytes) -> None:
         beside.write_bytes(content)
 
 
-def _count_images(folder: Path, job: Job) -> int:
-    paths = [folder / job.file_name(variant) for variant in job.settings.variants]
-    return sum(sequence_header(path).shape[0] for path in paths if path.exists())
+def _processor() -> str:
+    """Its name, or what is known of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def _known_hashes(folder: Path) -> dict[str, str]:
@@ -175,6 +202,7 @@ def _write_record(folder: Path, jobs: Sequence[Job], report: Report, hashes: dic
         "seconds": round(report.seconds, 1),
         "refused": report.refused,
         "broken": report.broken,
+        "unshown": report.unshown,
         "files": dict(sorted(hashes.items())),
     }
     write_json(folder / RECORD_NAME, record)

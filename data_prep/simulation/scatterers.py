@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cpwc_keras.data_prep.simulation.display import DENSITY, Display
+from cpwc_keras.data_prep.simulation.display import Display
 from cpwc_keras.data_prep.simulation.memory import available_memory
-from cpwc_keras.data_prep.simulation.templates import Template
-from cpwc_keras.data_prep.simulation.transducer import ImageGrid, SectorScan
+from cpwc_keras.data_prep.simulation.template import Template
+from cpwc_keras.data_prep.simulation.transducer import DENSITY, ImageGrid, SectorScan
 from cpwc_keras.data_prep.simulation.wall_kernels import CELL, bilinear, carry, fade, mesh_weight
 from cpwc_keras.errors import InputError
 from cpwc_keras.mesh import TRIANGLES, inverted_triangles
@@ -28,6 +28,9 @@ from cpwc_keras.types import MESH_SHAPE
 
 _BYTES_EACH = 200
 """Memory a scatterer needs while a frame is made, the engine's own copies included, generously."""
+
+_EDGE_PIXELS = 3
+"""How far within the sector's edge brightness is taken for wall that lies beyond it."""
 
 _LEAST_COVER = 0.75
 """Fraction of the sector that the template's images must show."""
@@ -127,7 +130,7 @@ class Medium:
     def _draw(self) -> None:
         """The scatterers of the first frame."""
         rng = self._rng(_BACKGROUND)
-        still = points_in_sector(self._still_count, self._scan, rng)
+        still = self._scan.draw_points(self._still_count, rng)
         self._still_px, order, self._cells = _sorted_by_cell(self._template.grid.to_pixels(still), self._template.grid)
         self._still = still[order]
         self._still_coefficient = rng.standard_normal(self._still_count, np.float32)
@@ -145,7 +148,7 @@ class Medium:
         points = np.concatenate([self._still, moving])
         amplitude = np.concatenate([still, self._wall_scale * self._wall_coefficient])
         seen = amplitude != 0
-        seen[len(still) :] &= _within(moving, self._scan)
+        seen[len(still) :] &= self._scan.holds(moving)
         return points[seen], amplitude[seen]
 
     def _age(self, index: int) -> None:
@@ -180,11 +183,23 @@ class Medium:
     def _amplitude_in_mesh(self, triangle: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
         """What a unit coefficient there amounts to: the first frame's reflectivity times the weight w."""
         nodes = self._template.mesh[0].reshape(-1, 2).astype(np.float64)
-        brightness = bilinear(
-            np.asarray(self._template.frames[0], np.float32), carry(nodes, TRIANGLES, triangle, barycentric)
-        )
+        places = self._in_view(carry(nodes, TRIANGLES, triangle, barycentric))
+        brightness = bilinear(np.asarray(self._template.frames[0], np.float32), places)
         weight = mesh_weight(TRIANGLES, triangle, barycentric, self._settings.border)
         return self._amplitude_of(brightness) * weight
+
+    def _in_view(self, points_px: np.ndarray) -> np.ndarray:
+        """The same points (N, 2) float32, those out of the sector brought to its nearest border.
+
+        Wall that is out of sight in the first frame and comes into view later is as bright as the wall beside it.
+        """
+        grid, margin = self._template.grid, _EDGE_PIXELS * max(self._template.grid.spacing_mm)
+        x, z = grid.to_mm(points_px).T
+        radius = np.clip(np.hypot(x, z), margin, self._scan.depth_mm - margin)
+        half = np.maximum(np.deg2rad(self._scan.sector_deg) / 2 - margin / radius, 0)
+        angle = np.clip(np.arctan2(x, z), -half, half)
+        seen = grid.to_pixels(np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1))
+        return np.where(self._scan.holds(np.stack([x, z], -1))[:, None], points_px, seen).astype(np.float32)
 
     def _amplitude_of(self, brightness: np.ndarray) -> np.ndarray:
         """Standard deviation of the amplitudes, (N,) float32: one that does not depend on the density on the screen."""
@@ -211,8 +226,7 @@ def check_template(template: Template, scan: SectorScan) -> None:
         raise InputError(f"{name}: the mesh has NaN in {_frame_list(broken)}; leave these frames out or repair them.")
     if broken := np.flatnonzero(inverted_triangles(mesh).any(-1)).tolist():
         raise InputError(f"{name}: the mesh is folded in {_frame_list(broken)}; repair its contours.")
-    radius, angle = _polar(template.grid.to_mm(mesh))
-    inside = (radius <= scan.depth_mm) & (np.abs(angle) <= np.deg2rad(scan.sector_deg) / 2)
+    inside = scan.holds(template.grid.to_mm(mesh))
     if (worst := inside.mean((1, 2)).min()) < 0.5:
         raise InputError(
             f"{name}: {1 - worst:.0%} of the mesh lies outside of the sector ({scan.sector_deg:g}°, "
@@ -246,22 +260,6 @@ def _require_memory(count: int, memory: int) -> None:
             f"{count:,} scatterers need about {count * _BYTES_EACH / 2**30:,.1f} GiB of memory; about "
             f"{memory // _BYTES_EACH:,} fit; lower the density, the depth or the frequency, or use fewer workers."
         )
-
-
-def points_in_sector(count: int, scan: SectorScan, rng: np.random.Generator) -> np.ndarray:
-    """Points (count, 2) mm (x, z) float32, uniform in the sector."""
-    radius = scan.depth_mm * np.sqrt(rng.random(count))
-    angle = np.deg2rad(scan.sector_deg) * (rng.random(count) - 0.5)
-    return np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1).astype(np.float32)
-
-
-def _polar(points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.hypot(points_mm[..., 0], points_mm[..., 1]), np.arctan2(points_mm[..., 0], points_mm[..., 1])
-
-
-def _within(points_mm: np.ndarray, scan: SectorScan) -> np.ndarray:
-    radius, angle = _polar(points_mm)
-    return (radius <= scan.depth_mm) & (np.abs(angle) <= np.deg2rad(scan.sector_deg) / 2)
 
 
 def _mix(old: np.ndarray, fresh: np.ndarray, loss: float) -> np.ndarray:

@@ -8,8 +8,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from cpwc_keras.data_prep.simulation.templates import Template
-from cpwc_keras.data_prep.simulation.transducer import ImageGrid
+from cpwc_keras.data_prep.simulation.template import Template
+from cpwc_keras.data_prep.simulation.transducer import ImageGrid, SectorScan
 from cpwc_keras.errors import InputError
 from cpwc_keras.types import CineLoop
 
@@ -72,8 +72,8 @@ def find_sector(loop: CineLoop) -> Sector:
             f"{name}: no sector was found, since {error}; expected one lit sector on black, with the probe on top."
         ) from error
     mask = sector.mask
-    area_mm2 = np.deg2rad(sector.sector_deg) / 2 * sector.depth_mm**2
-    if (shown := mask.sum() * np.prod(loop.spacing_mm) / area_mm2) < _LEAST_SHOWN:
+    scan = SectorScan(depth_mm=sector.depth_mm, sector_deg=sector.sector_deg)
+    if (shown := mask.sum() * np.prod(loop.spacing_mm) / scan.area_mm2) < _LEAST_SHOWN:
         raise InputError(
             f"{name}: shows {shown:.0%} of its sector ({sector.sector_deg:.0f}°, {sector.depth_mm:.0f} mm), expected "
             "the whole of it; give the recording as the scanner stored it, uncropped."

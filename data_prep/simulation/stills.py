@@ -12,7 +12,7 @@ from scipy import ndimage
 from cpwc_keras.data_prep.conversion.recordings import CONTOURS_NOTE
 from cpwc_keras.data_prep.simulation.motion import Cycle, MotionSettings, draw_cycle
 from cpwc_keras.data_prep.simulation.sector_geometry import Sector, find_sector
-from cpwc_keras.data_prep.simulation.templates import Template
+from cpwc_keras.data_prep.simulation.template import Template
 from cpwc_keras.errors import InputError
 from cpwc_keras.fields import pixel_grid
 from cpwc_keras.types import Sequence
@@ -73,10 +73,12 @@ def template_from_stills(stills: Sequence, name: str, frames: int, seed: int) ->
         a template without source, split and licence.
 
     Raises:
-        InputError: as `cycle_of_stills`, or no sector is found.
+        InputError: as `cycle_of_stills`, or an image is black, or no sector is found.
     """
     loop = stills.loop
     cycle = cycle_of_stills(stills, name, frames, seed)
+    if black := [instant for instant in ("ed", "es") if not loop.frames[getattr(loop, instant)].any()]:
+        raise InputError(f"{loop.source}: the image at {black[0].upper()} is black, expected an echo; copy it again.")
     sector = find_sector(loop)
     meshes, images = (
         [of_frames[index] for index in (loop.ed, loop.es)]

@@ -2,8 +2,9 @@
 
 Scatterers are put on a fine grid of range × sine of the angle, with the phase of their echo. The grid is transformed
 along the sine; each lateral frequency is filtered along range and then heard by the beams (see `point_spread`).
-Unlike a convolution with a separable kernel (COLE; Gao et al., IEEE TUFFC 56(2), 2009) this leaves nothing out but the
-response between the measured depths. Nearer to the probe than its own width, the response differs from the exact one.
+Unlike a convolution with a separable kernel (COLE; Gao et al., IEEE TUFFC 56(2), 2009) this assumes nothing of
+the echo's shape. Left out is what lies further aside than 8 lateral resolution cells, and grating lobes with it (scans
+that have them are refused). Nearer to the probe than its own width, the response differs from the exact one.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ import numpy as np
 import scipy.fft
 from numba import get_num_threads
 
-from cpwc_keras.data_prep.simulation.engines import checked_scatterers
+from cpwc_keras.data_prep.simulation.engine import checked_scatterers
+from cpwc_keras.data_prep.simulation.exact import ExactEngine
 from cpwc_keras.data_prep.simulation.point_spread import PointSpread, measure_point_spread
 from cpwc_keras.data_prep.simulation.surrogate_kernels import deposit, gather, sort_by_block, spread
 from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
+from cpwc_keras.errors import InputError
+
+_LOBE_CELLS = 1.6  # half the width of a grating lobe, in lateral resolution cells
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,31 @@ class SurrogateEngine:
     Attributes:
         transducer: the probe.
         scan: the beams.
+
+    Raises:
+        InputError: as the exact engine, or grating lobes lie within the sector.
     """
 
     transducer: Transducer
     scan: SectorScan
+
+    def __post_init__(self):
+        probe, edge = self.transducer, np.sin(np.deg2rad(self.scan.sector_deg) / 2)
+        aperture = probe.elements * probe.pitch_mm
+        wavelength = self.scan.wavelength_mm(probe)
+        # A grating lobe of one edge of the sector reaches its other edge.
+        widest = wavelength / (2 * edge + _LOBE_CELLS * wavelength / aperture)
+        if probe.pitch_mm > widest:
+            raise InputError(
+                f"Elements {probe.pitch_mm:g} mm apart have grating lobes within {self.scan.sector_deg:g}°, which the "
+                f"surrogate engine does not know; use the exact engine, or at most {widest:.3g} mm."
+            )
+        ExactEngine(probe, self.scan)  # refuses what cannot be measured
+
+    @property
+    def memory(self) -> int:
+        """Bytes it needs while it works, about: mostly those of the exact engine, on which it is calibrated."""
+        return ExactEngine(self.transducer, self.scan).memory
 
     def iq(self, points_mm: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
         """Beamformed I/Q signals of the beams. The result does not depend on the number of threads.

@@ -1,103 +1,32 @@
-"""Templates: what a simulated sequence looks like and how its heart moves, wherever that comes from (paper, II-A.2)."""
+"""Where templates come from: recordings with annotations, known motion, or nothing at all (paper, II-A.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-
 from cpwc_keras.data import alessandrini, camus, sequences, ted
 from cpwc_keras.data_prep.conversion.origins import ORIGINS
 from cpwc_keras.data_prep.conversion.recordings import sequence_of
-from cpwc_keras.data_prep.simulation.transducer import ImageGrid, SectorScan
+from cpwc_keras.data_prep.simulation.heart import procedural_template
+from cpwc_keras.data_prep.simulation.loops import template_from_contours, template_from_motion
+from cpwc_keras.data_prep.simulation.stills import template_from_stills
+from cpwc_keras.data_prep.simulation.template import Template, TemplateItem
+from cpwc_keras.data_prep.simulation.trajectories import trajectory_template
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.types import DatasetItem
 
 
-@dataclass(frozen=True, eq=False)
-class Template:
-    """Brightness and motion of a sequence to be simulated, on the pixels of its images.
-
-    Attributes:
-        frames: (T, H, W) float32 in [0, 1]: how bright the tissue is in each frame.
-        mesh: (T, 36, 5, 2) float32 pixels: the myocardium in each frame.
-        grid: where the pixels lie before the probe.
-        depth_mm: range of the sector.
-        sector_deg: full opening angle of the sector.
-        frame_rate_hz: frames a second, or None.
-        ed: index of the end-diastolic frame, or None.
-        es: index of the end-systolic frame, or None.
-        view: "A2C", "A3C", "A4C" or "".
-        patient: pseudonym.
-        vendor: maker of the scanner, or "".
-        split: "train", "validation", "test" or "".
-        source: where it came from: a dataset's name and the item, or "procedural".
-        licence: of the data it came from, which what is made of it inherits, or "".
-        notes: what had to be assumed, one sentence each.
-    """
-
-    frames: np.ndarray
-    mesh: np.ndarray
-    grid: ImageGrid
-    depth_mm: float
-    sector_deg: float
-    frame_rate_hz: float | None = None
-    ed: int | None = None
-    es: int | None = None
-    view: str = ""
-    patient: str = ""
-    vendor: str = ""
-    split: str = ""
-    source: str = ""
-    licence: str = ""
-    notes: tuple[str, ...] = ()
-
-    def scan(self, beams: int = 128) -> SectorScan:
-        """The scan whose sector is the template's, focused at half its depth."""
-        return SectorScan(depth_mm=self.depth_mm, sector_deg=self.sector_deg, beams=beams)
-
-
-@dataclass(frozen=True)
-class TemplateItem:
-    """A template that is known but not yet made. It can be pickled, for workers to make it.
-
-    Attributes:
-        name: unique within its source; file names can be made of it.
-        patient: what must never stand on both sides of a split.
-        split: "train", "validation", "test" or "".
-        source: "camus", "ted", "alessandrini", "sequences" or "procedural".
-        loader: makes the template from (seed, frames).
-    """
-
-    name: str
-    patient: str
-    split: str
-    source: str
-    loader: Callable[[int, int], Template] = field(repr=False, compare=False)
-
-    def load(self, seed: int, frames: int) -> Template:
-        """Read what there is to read and draw what is drawn at random.
-
-        Args:
-            seed: of all that is drawn; one seed serves all items, whose draws differ all the same.
-            frames: over one beat, for stills and procedural hearts; recorded loops keep their own number.
-
-        Raises:
-            InputError: a file is missing or broken, or cannot be a template.
-        """
-        return self.loader(seed, frames)
-
-
 def find_templates(dataset: str, root: str | Path) -> list[TemplateItem]:
     """List the templates in a dataset's folder without reading its arrays.
 
-    * CAMUS: the apical four-chamber stills at end-diastole and end-systole, of which a whole beat is made, or, where
-      they have no masks, the half sequence if it has them.
+    * CAMUS ("camus"): the apical four-chamber stills at end-diastole and end-systole, of which a whole beat is made,
+      or, where they have no masks, the half sequence if it has them.
+    * CAMUS ("camus-half"): the half sequences with a mask in every frame, with the motion of these masks.
     * TED: its cycles.
     * Alessandrini 2018: the motion of all sequences; its images are not needed.
     * Sequence files with a mesh: loops, or stills where the mesh shows the contours of two frames alone.
@@ -105,7 +34,7 @@ def find_templates(dataset: str, root: str | Path) -> list[TemplateItem]:
     Patients kept for the clinical evaluation ("clinical" in the dataset's own lists) are left out.
 
     Args:
-        dataset: "camus", "ted", "alessandrini" or "sequences".
+        dataset: "camus", "camus-half", "ted", "alessandrini" or "sequences".
         root: its folder.
 
     Raises:
@@ -154,6 +83,11 @@ def _find_camus(root: Path) -> list[TemplateItem]:
     return [_recorded(item, item.patient, _from_stills if item.variant == "ED-ES" else _from_loop) for item in chosen]
 
 
+def _find_camus_half(root: Path) -> list[TemplateItem]:
+    items = (item for item in camus.find(root) if item.variant == "half sequence" and "_4CH_" in item.name)
+    return [_recorded(item, item.name, _from_loop) for item in items if _has_masks(item)]
+
+
 def _find_ted(root: Path) -> list[TemplateItem]:
     return [_recorded(item, item.name, _from_loop) for item in ted.find(root)]
 
@@ -171,6 +105,7 @@ def _find_sequences(root: Path) -> list[TemplateItem]:
 
 _FINDERS = {
     "camus": _find_camus,
+    "camus-half": _find_camus_half,
     "ted": _find_ted,
     "alessandrini": _find_alessandrini,
     "sequences": _find_sequences,
@@ -184,7 +119,8 @@ def _has_masks(item: DatasetItem) -> bool:
 
 
 def _recorded(item: DatasetItem, name: str, make: Callable[[DatasetItem, str, int, int], Template]) -> TemplateItem:
-    return TemplateItem(name, item.patient, item.split, item.dataset, partial(_load_recorded, make, item, name))
+    loader = partial(_load_recorded, make, item, name)
+    return TemplateItem(name, item.patient, item.split, item.dataset, loader, item.files)
 
 
 def _load_recorded(make, item: DatasetItem, name: str, seed: int, frames: int) -> Template:
@@ -204,25 +140,15 @@ def _load_recorded(make, item: DatasetItem, name: str, seed: int, frames: int) -
     )
 
 
-# What simulates is imported when a template is made: it imports the dataclasses above.
-
-
 def _from_stills(item: DatasetItem, name: str, seed: int, frames: int) -> Template:
-    from cpwc_keras.data_prep.simulation.stills import template_from_stills
-
     return template_from_stills(sequence_of(item.read(), item), name, frames, seed)
 
 
 def _from_loop(item: DatasetItem, name: str, seed: int, frames: int) -> Template:
-    from cpwc_keras.data_prep.simulation.loops import template_from_contours
-
     return template_from_contours(sequence_of(item.read(), item))
 
 
 def _from_sequence(item: DatasetItem, name: str, seed: int, frames: int) -> Template:
-    from cpwc_keras.data_prep.simulation.loops import template_from_contours, template_from_motion
-    from cpwc_keras.data_prep.simulation.stills import template_from_stills
-
     sequence = item.read()
     if sequence_header(item.files[0]).attributes.get("motion") != "contours":
         return template_from_motion(sequence)
@@ -232,12 +158,8 @@ def _from_sequence(item: DatasetItem, name: str, seed: int, frames: int) -> Temp
 
 
 def _from_trajectory(item: DatasetItem, name: str, seed: int, frames: int) -> Template:
-    from cpwc_keras.data_prep.simulation.trajectories import trajectory_template
-
     return trajectory_template(item, seed)
 
 
 def _load_procedural(seed: int, index: int, load_seed: int, frames: int) -> Template:
-    from cpwc_keras.data_prep.simulation.heart import procedural_template
-
     return procedural_template(seed, index, load_seed, frames)

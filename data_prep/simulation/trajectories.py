@@ -8,7 +8,7 @@ import numpy as np
 
 from cpwc_keras.data.alessandrini import read_sector
 from cpwc_keras.data_prep.simulation.painting import paint
-from cpwc_keras.data_prep.simulation.templates import Template
+from cpwc_keras.data_prep.simulation.template import Template
 from cpwc_keras.data_prep.simulation.transducer import ImageGrid
 from cpwc_keras.errors import bad_file
 from cpwc_keras.types import DatasetItem

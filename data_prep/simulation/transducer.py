@@ -13,6 +13,9 @@ import numpy as np
 
 from cpwc_keras.errors import InputError
 
+DENSITY = 10.0
+"""Scatterers per square wavelength (paper, II-A.1)."""
+
 
 @dataclass(frozen=True)
 class Transducer:
@@ -111,6 +114,21 @@ class SectorScan:
         """Area of the sector."""
         return np.deg2rad(self.sector_deg) / 2 * self.depth_mm**2
 
+    def holds(self, points_mm: np.ndarray) -> np.ndarray:
+        """Whether points (..., 2) in mm (x, z) lie within the sector, its border included: (...) bool."""
+        x, z = points_mm[..., 0], points_mm[..., 1]
+        return (np.hypot(x, z) <= self.depth_mm) & (np.abs(np.arctan2(x, z)) <= np.deg2rad(self.sector_deg) / 2)
+
+    def draw_points(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count, 2) float32 mm (x, z), uniform in the sector."""
+        radius = self.depth_mm * np.sqrt(rng.random(count))
+        angle = np.deg2rad(self.sector_deg) * (rng.random(count) - 0.5)
+        return np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1).astype(np.float32)
+
+    def scatterers(self, transducer: Transducer, density: float = DENSITY) -> int:
+        """How many scatterers fill the sector at so many per square wavelength."""
+        return int(density * self.area_mm2 / self.wavelength_mm(transducer) ** 2)
+
     def wavelength_mm(self, transducer: Transducer) -> float:
         """Wavelength at the transducer's centre frequency."""
         return self.speed_of_sound / transducer.centre_frequency_mhz
@@ -151,16 +169,16 @@ class ImageGrid:
 
     def polar(self) -> tuple[np.ndarray, np.ndarray]:
         """Range in mm and angle in radians from the axis of each pixel, (H, W) float64 each."""
-        height, width = self.shape
-        x, z = self.to_mm(np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(float)).transpose(
-            2, 0, 1
-        )
+        x, z = np.moveaxis(self._pixels_mm(), -1, 0)
         return np.hypot(x, z), np.arctan2(x, z)
 
     def sector(self, scan: SectorScan) -> np.ndarray:
         """(H, W) bool: the pixels within the scan's sector."""
-        radius, angle = self.polar()
-        return (radius <= scan.depth_mm) & (np.abs(angle) <= np.deg2rad(scan.sector_deg) / 2)
+        return scan.holds(self._pixels_mm())
+
+    def _pixels_mm(self) -> np.ndarray:
+        rows, columns = np.indices(self.shape)
+        return self.to_mm(np.stack([columns, rows], -1))
 
 
 def _within(name: str, value: float, low: float, high: float, unit: str) -> None:

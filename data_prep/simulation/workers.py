@@ -25,6 +25,7 @@ from cpwc_keras.data_prep.simulation.pipeline import Job, simulate
 from cpwc_keras.errors import InputError
 
 Outcomes = Iterator[tuple[Job, Callable[[], dict[str, bytes]]]]
+Advance = Callable[[int, int], None]
 
 _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _POLL_S = 0.2
@@ -35,21 +36,19 @@ _one_at_a_time = threading.Lock()
 """A job uses all threads of its process, and Dask may give a process several jobs."""
 
 
-def on_this_process(jobs: Sequence[Job], store: Callable[[Job], Path], advance: Callable[[int], None]) -> Outcomes:
+def on_this_process(jobs: Sequence[Job], store: Callable[[Job], Path], advance: Advance) -> Outcomes:
     """One after the other, here, with all cores.
 
     Args:
         jobs: what to simulate.
         store: where the finished frames of a job are kept until it is done.
-        advance: called with the number of images made since the last call.
+        advance: called with the number of images made, and of those found in a store, since the last call.
     """
     for job in jobs:
-        yield job, functools.partial(simulate, job, store(job), lambda: advance(1))
+        yield job, functools.partial(simulate, job, store(job), lambda is_new: advance(is_new, not is_new))
 
 
-def on_processes(
-    jobs: Sequence[Job], store: Callable[[Job], Path], workers: int, advance: Callable[[int], None]
-) -> Outcomes:
+def on_processes(jobs: Sequence[Job], store: Callable[[Job], Path], workers: int, advance: Advance) -> Outcomes:
     """In several processes, each with its share of the cores and of the memory. Arguments as `on_this_process`.
 
     Raises:
@@ -57,14 +56,14 @@ def on_processes(
     """
     workers = max(1, min(workers, len(jobs)))
     context = multiprocessing.get_context("spawn")
-    images = context.Value("q", 0)
+    images = context.Array("q", 2)  # made, found
     ends_with_us, ours = context.Pipe(duplex=False)
-    reported = 0
+    reported = (0, 0)
 
     def report():
         nonlocal reported
-        now = images.get_obj().value  # unlocked: a killed process may hold the lock for ever
-        advance(now - reported)
+        now = tuple(images.get_obj())  # unlocked: a killed process may hold the lock for ever
+        advance(now[0] - reported[0], now[1] - reported[1])
         reported = now
 
     pool = ProcessPoolExecutor(workers, context, _start_worker, (images, ends_with_us, available_memory() // workers))
@@ -199,9 +198,9 @@ def _leave_with_parent(ends_with_parent: Connection) -> None:
 
 
 def _work(job: Job, store: Path) -> dict[str, bytes]:
-    def count():
+    def count(is_new: bool):
         with _images.get_lock():
-            _images.value += 1
+            _images[0 if is_new else 1] += 1
 
     return simulate(job, store, count, _memory)
 

@@ -55,6 +55,35 @@ def test_procedural_hearts_with_previews_and_again(tmp_path):
     assert "0 files were made, 4 were there already" in out
 
 
+def test_the_network_learns_from_what_was_simulated(tmp_path):
+    from cpwc_keras.models import CPWCNet
+    from cpwc_keras.models.weights_file import save_network
+
+    options = ("--engine", "surrogate", "--frames", 3, "--elements", 32, "--beams", 48, "--depth", 110, "--sector", 60,
+               "--focus", 60, "--attenuation", 0.5, "--bandwidth", 0.6, "--variants", "clean", "-o", "out")  # fmt: skip
+    simulate("--procedural", 2, *options, folder=tmp_path)
+    small = "skip_connections: false, context_levels: [], finest_level: 4, search_range: 1"
+    (tmp_path / "small.yaml").write_text(f"network_options: {{{small}}}\n")
+    network = CPWCNet(skip_connections=False, context_levels=(), finest_level=4, search_range=1)
+    save_network(network, tmp_path / "small.h5")
+    arguments = ("--dataset", "sequences=out", "--config", "small.yaml", "--weights", "small.h5", "--steps", "2",
+                 "--crop", "64", "64", "--batch-size", "1")  # fmt: skip
+    done = subprocess.run([COMMAND, "transfer", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "runs/transfer/experiment.json").read_text())
+    assert record["data"]["sequences"]["found"] == 2
+    assert (tmp_path / "runs/transfer/network.h5").is_file()
+
+
+def test_a_preview_that_cannot_be_written_is_reported_at_the_end(tmp_path):
+    options = ("--procedural", 2, *QUICK, "--variants", "clean", "-o", "out", "--preview")
+    (tmp_path / "out" / "procedural-0-0_clean.png").mkdir(parents=True)
+    out, err = simulate(*options, folder=tmp_path, code=2)
+    assert "2 files were made" in out
+    assert err.startswith("Error: procedural-0-0_clean.h5: ") and len(err.strip().splitlines()) == 1
+    assert (tmp_path / "out" / "procedural-0-1_clean.mp4").is_file()
+
+
 def test_ctrl_c_is_130_and_the_run_goes_on(tmp_path):
     options = ("--procedural", 3, "--elements", 24, "--beams", 24, "--frames", 10, "-o", "out", "--variants", "clean")
     process = start(*options, folder=tmp_path)
@@ -84,7 +113,13 @@ def test_ctrl_c_is_130_and_the_run_goes_on(tmp_path):
         (("--procedural", 1, "--haze", 0, "--variants", "clean"), "Haze"),
         (("--procedural", 1, "--patients", "nobody"), "'nobody'"),
         (("--templates", "camus", "--root", "absent"), "absent"),
-        (("--procedural", 1, "--frequency", 30, "--density", 1000), "about"),
+        (("--procedural", 1, "--frequency", 5, "--pitch", 0.15, "--width", 0.1, "--density", 1000), "scatterers need"),
+        (("--procedural", 1, "--seed", 2**63), "seed is"),
+        (("--procedural", 1, "--bandwidth", 3), "bandwidth"),
+        (("--procedural", 1, "--attenuation", -1), "attenuation"),
+        (("--procedural", 1, "--focus", 1), "focus_mm"),
+        (("--procedural", 1, "--sector", 1), "sector_deg"),
+        (("--procedural", 1, "--depth", 300), "asked for are"),
         (("--procedural", 1, "--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler"),
     ],
 )

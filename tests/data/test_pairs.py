@@ -1,5 +1,7 @@
 """Temporal pair sampling and the motion of spaced and backward pairs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,16 @@ def test_a_frame_without_a_mesh_gives_an_empty_mask(mesh_sequence):
         pair = pair_from_sequence(mesh_sequence, first, second)
         assert not pair.mask.any()
         assert not pair.flow.any()
+
+
+def test_nothing_is_known_where_the_first_frame_shows_nothing(mesh_sequence):
+    whole = pair_from_sequence(mesh_sequence, 1, 3)
+    sector = np.arange(SHAPE[1]) < SHAPE[1] // 2
+    loop = replace(mesh_sequence.loop, sector=np.broadcast_to(sector, SHAPE))
+    seen = pair_from_sequence(replace(mesh_sequence, loop=loop), 1, 3)
+    assert 0 < seen.mask.sum() < whole.mask.sum()
+    np.testing.assert_array_equal(seen.mask, whole.mask * sector)
+    np.testing.assert_array_equal(seen.flow, whole.flow * sector[:, None])
 
 
 def test_a_single_pair_backward():

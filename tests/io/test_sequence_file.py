@@ -13,7 +13,7 @@ def _sequence(dense=False):
     frames = RNG.integers(0, 256, (3, 8, 9), dtype=np.uint8).astype(np.float32) / np.float32(255)
     loop = CineLoop(
         frames, (0.3, 0.4), 50.0, RNG.integers(0, 4, frames.shape, dtype=np.uint8), 0, 2, "A4C", "patient0001",
-        notes=("Spacing was assumed.", "So was the rate."),
+        notes=("Spacing was assumed.", "So was the rate."), sector=RNG.random(frames.shape[1:]) > 0.3,
     )  # fmt: skip
     if dense:
         masks = (RNG.random((2, 8, 9)) > 0.5).astype(np.float32)
@@ -34,7 +34,7 @@ def test_round_trip(tmp_path, dense):
     written = _sequence(dense)
     write_sequence(tmp_path / "a.h5", written, {"licence": "CC0-1.0", "seed": 7})
     read = read_sequence(tmp_path / "a.h5")
-    for name in ("frames", "labels"):
+    for name in ("frames", "labels", "sector"):
         np.testing.assert_array_equal(getattr(read.loop, name), getattr(written.loop, name))
     for name in ("spacing_mm", "frame_rate_hz", "ed", "es", "view", "patient", "notes"):
         assert getattr(read.loop, name) == getattr(written.loop, name)

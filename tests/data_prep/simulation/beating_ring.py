@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cpwc_keras.data_prep.simulation.templates import Template, TemplateItem
+from cpwc_keras.data_prep.simulation.template import Template, TemplateItem
 from cpwc_keras.data_prep.simulation.transducer import ImageGrid
 
 

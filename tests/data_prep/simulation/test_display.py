@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from cpwc_keras.data_prep.simulation.display import DENSITY, Display, Imager, sensitivity
+from cpwc_keras.data_prep.simulation.display import Display, Imager, sensitivity
 from cpwc_keras.data_prep.simulation.engines import ENGINES, make_engine
 from cpwc_keras.data_prep.simulation.transducer import ImageGrid, SectorScan, Transducer
 from cpwc_keras.errors import InputError
@@ -45,10 +45,8 @@ def test_normalised_power_is_one_everywhere(name):
     rng = np.random.default_rng(7)
     power = 0
     for _ in range(3):
-        count = int(DENSITY * SCAN.area_mm2 / SCAN.wavelength_mm(PROBE) ** 2)
-        radius, angle = 60 * np.sqrt(rng.random(count)), np.deg2rad(60) * (rng.random(count) - 0.5)
-        points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1)
-        power += np.abs(imager.normalise(imager.engine.iq(points, rng.standard_normal(count)))) ** 2 / 3
+        points = SCAN.draw_points(SCAN.scatterers(PROBE), rng)
+        power += np.abs(imager.normalise(imager.engine.iq(points, rng.standard_normal(len(points))))) ** 2 / 3
     for zone in (power[67:150], power[150:250], power[250:350]):  # from 10 to 52 mm
         assert zone[:, 8:-8].mean() == pytest.approx(1, abs=0.15)
     assert (sensitivity(imager.engine) > 0).all()

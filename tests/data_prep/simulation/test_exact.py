@@ -8,18 +8,17 @@ import pytest
 import scipy.signal
 
 from cpwc_keras.data_prep.simulation.beamform import transmit_delays
+from cpwc_keras.data_prep.simulation.display import Display, Imager
 from cpwc_keras.data_prep.simulation.exact import ExactEngine
-from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
+from cpwc_keras.data_prep.simulation.speckle_statistics import RAYLEIGH_SNR, measure
+from cpwc_keras.data_prep.simulation.transducer import ImageGrid, SectorScan, Transducer
 from cpwc_keras.errors import InputError
 
 
 def phantom(scan, count, seed=0):
     """Scatterers spread evenly over the sector: points (N, 2) float32 mm, amplitudes (N,) float32."""
     rng = np.random.default_rng(seed)
-    radius = scan.depth_mm * np.sqrt(rng.random(count))
-    angle = np.deg2rad(scan.sector_deg) * (rng.random(count) - 0.5)
-    points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1)
-    return points.astype(np.float32), rng.standard_normal(count).astype(np.float32)
+    return scan.draw_points(count, rng), rng.standard_normal(count).astype(np.float32)
 
 
 def relative(one, other):
@@ -127,7 +126,7 @@ def test_scatterers_that_make_no_sense(points, amplitude, message):
 
 def test_a_frequency_too_high_for_the_depth_is_refused():
     with pytest.raises(InputError, match="depth"):
-        ExactEngine(Transducer(centre_frequency_mhz=30, pitch_mm=0.05, width_mm=0.04), SectorScan(depth_mm=300))
+        ExactEngine(Transducer(centre_frequency_mhz=30, pitch_mm=0.04, width_mm=0.03), SectorScan(depth_mm=300))
 
 
 def must_parameters(engine, samples_per_period=16):
@@ -192,3 +191,24 @@ def test_the_phase_of_an_echo_does_not_depend_on_how_deep_the_scan_goes():
     scans = [SectorScan(depth_mm=depth, beams=3, focus_mm=60) for depth in (100, 117, 150, 183)]
     echoes = np.array([ExactEngine(Transducer(), scan).iq(point, np.ones(1))[row, 1] for scan in scans])
     np.testing.assert_allclose(echoes, echoes[0], rtol=1e-3)
+
+
+def test_elements_that_simus_would_split_are_refused():
+    """Just below the shortest wavelength the far field of a whole element is SIMUS's; beyond, SIMUS splits it."""
+    probe = Transducer(pitch_mm=0.5, width_mm=0.44)
+    engine = ExactEngine(probe, SectorScan(depth_mm=60, sector_deg=60))
+    points, amplitude = phantom(engine.scan, 100)
+    theirs = must_rf(engine, points, amplitude, 64)
+    assert relative(engine.rf(points, amplitude, np.array([64]))[0][:, : theirs.shape[1]], theirs) < 3e-4
+    with pytest.raises(InputError, match="wider than the shortest wavelength"):
+        ExactEngine(replace(probe, width_mm=0.46), engine.scan)
+
+
+def test_speckle_is_fully_developed_where_scatterers_are_dense():
+    """Envelope SNR 1.913 (Rayleigh); 10 normally distributed scatterers per square wavelength stay a little below."""
+    scan = SectorScan(depth_mm=90, beams=96)
+    imager = Imager(ExactEngine(Transducer(), scan), ImageGrid((64, 64), (1.5, 1.5), (32, 0)), Display())
+    for density, expected in ((10, 1.87), (50, RAYLEIGH_SNR)):
+        points, amplitude = phantom(scan, scan.scatterers(imager.engine.transducer, density), seed=3)
+        iq = imager.normalise(imager.engine.iq(points, amplitude))
+        assert measure(iq, scan, (15.0, 88.0)).snr == pytest.approx(expected, abs=0.05)

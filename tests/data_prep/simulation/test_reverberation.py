@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from beating_ring import GRID, beating_ring
 
-from cpwc_keras.data_prep.simulation.display import DENSITY, Display
+from cpwc_keras.data_prep.simulation.display import Display
 from cpwc_keras.data_prep.simulation.reverberation import ArtifactSettings, artifact_scatterers
+from cpwc_keras.data_prep.simulation.transducer import DENSITY
 from cpwc_keras.errors import InputError
 
 DISPLAY = Display()

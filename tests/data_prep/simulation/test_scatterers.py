@@ -1,5 +1,6 @@
 """Scatterers: their number, their power across the wall's border, and that the mesh carries them."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -105,6 +106,17 @@ def test_background_stays_and_takes_the_brightness_of_each_frame():
         np.testing.assert_array_equal(background[index][0], background[0][0])
         ratio = DISPLAY.reflectivity(np.float32([value])) / DISPLAY.reflectivity(np.float32([0.2]))
         np.testing.assert_allclose(background[index][1], background[0][1] * ratio, rtol=1e-4)
+
+
+def test_wall_that_comes_into_view_is_as_bright_as_the_wall_beside_it():
+    """A ring that lies half beyond the sector's right edge, where the template is black, and moves to its middle."""
+    template = beating_ring(2, motion=0.0)
+    mesh = np.stack([template.mesh[0] + [18, 0], template.mesh[0]]).astype(np.float32)
+    seen = template.grid.sector(template.scan())
+    template = replace(template, mesh=mesh, frames=template.frames * seen)
+    _, (points, amplitude) = medium(template, border=0.01).frames()
+    power = [np.mean(amplitude[in_wall(points, mesh[1]) & side] ** 2) for side in (points[:, 0] < -4, points[:, 0] > 4)]
+    assert power[1] == pytest.approx(power[0], rel=0.2)
 
 
 def test_without_motion_nothing_changes():

@@ -1,5 +1,6 @@
 """Many sequences: the same bytes from any number of workers, after any kill, on a cluster that loses a worker."""
 
+import errno
 import json
 import os
 import signal
@@ -13,17 +14,19 @@ import numpy as np
 import pytest
 from beating_ring import beating_ring, ring_item
 
-from cpwc_keras.data_prep.simulation.pipeline import Job, SimulationSettings, make_jobs
+from cpwc_keras.data_prep.simulation.pipeline import Job, make_jobs
 from cpwc_keras.data_prep.simulation.run import run
 from cpwc_keras.data_prep.simulation.scatterers import ScattererSettings
-from cpwc_keras.data_prep.simulation.templates import TemplateItem
+from cpwc_keras.data_prep.simulation.settings import ScanSettings, SimulationSettings
+from cpwc_keras.data_prep.simulation.template import TemplateItem
 from cpwc_keras.data_prep.simulation.transducer import Transducer
 from cpwc_keras.errors import InputError
+from cpwc_keras.files import write_errors_named
 from cpwc_keras.io.sequence_file import read_sequence
 
 HERE = Path(__file__).parent
 SETTINGS = SimulationSettings(
-    transducer=Transducer(elements=16), beams=32, frames=6, scatterers=ScattererSettings(density=2.0)
+    transducer=Transducer(elements=16), scan=ScanSettings(32), frames=6, scatterers=ScattererSettings(density=2.0)
 )
 JOBS = make_jobs([ring_item(f"ring{i}") for i in range(4)], SETTINGS)
 
@@ -129,6 +132,62 @@ def test_a_finished_folder_is_left_as_it_is(expected, tmp_path):
     assert contents(tmp_path) == expected
     record = json.loads((tmp_path / "record.json").read_text())
     assert set(record["files"]) == set(expected) and record["settings"]["seed"] == 0
+    assert record["settings"]["processor"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_frames_of_an_interrupted_run_are_not_counted_as_made(expected, tmp_path, workers):
+    def stop(done, total):
+        if done >= 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(JOBS[:1], tmp_path, on_progress=stop)
+    seen = []
+    report = run(JOBS[:1], tmp_path, workers=workers, on_progress=lambda *counts: seen.append(counts))
+    assert report.images == 12 - 4 and seen[-1] == (12, 12)
+
+
+def test_what_a_run_left_that_was_killed_after_its_last_file_is_removed(tmp_path):
+    run(JOBS[:1], tmp_path)
+    (tmp_path / ".ring0.frames").write_bytes(b"left")
+    assert len(run(JOBS[:1], tmp_path).kept) == 2
+    assert leftovers(tmp_path) == []
+
+
+def test_a_broken_file_is_made_anew(expected, tmp_path):
+    run(JOBS[:1], tmp_path)
+    path = tmp_path / "ring0_clean.h5"
+    path.write_bytes(path.read_bytes()[:20_000])
+    assert len(run(JOBS[:1], tmp_path).made) == 2
+    assert path.read_bytes() == expected["ring0_clean.h5"]
+
+
+def test_a_preview_that_fails_does_not_stop_the_run(expected, tmp_path):
+    def refuse(path):
+        assert leftovers(tmp_path) == [".cpwc-keras.lock"] and path.exists()
+        if "ring0" in path.name:
+            raise InputError("no picture today.")
+
+    for names in ("made", "kept"):
+        report = run(JOBS[:2], tmp_path, on_file=refuse)
+        assert len(getattr(report, names)) == 4 and not report.refused
+        assert report.unshown == dict.fromkeys(("ring0_clean.h5", "ring0_reverberation.h5"), "no picture today.")
+    assert json.loads((tmp_path / "record.json").read_text())["unshown"] == report.unshown
+    assert contents(tmp_path).items() <= expected.items()
+
+
+def full(seed, frames):
+    with write_errors_named("out/.full.frames"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_stops_the_run_with_one_sentence(tmp_path, workers):
+    items = [TemplateItem(name, name, "", "procedural", full) for name in ("a", "b")]
+    with pytest.raises(InputError, match=r"^out/\.full\.frames: cannot be written: the disk is full;"):
+        run([*make_jobs(items, SETTINGS), *JOBS], tmp_path, workers=workers)
+    assert len(contents(tmp_path)) < 8 and not (tmp_path / "record.json").exists()
 
 
 def test_files_of_other_settings_are_kept_unless_overwritten(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpwc_keras.data_prep.simulation.display import DENSITY, Display, Imager
+from cpwc_keras.data_prep.simulation.display import Display, Imager
 from cpwc_keras.data_prep.simulation.exact import ExactEngine
 from cpwc_keras.data_prep.simulation.point_spread import BLOCK
 from cpwc_keras.data_prep.simulation.speckle_statistics import correlation, measure
@@ -25,11 +25,8 @@ GRID = ImageGrid((200, 200), (0.3, 0.3), (100.0, 0.0))
 def phantom(scan=SCAN, seed=0, count=None):
     """Scatterers spread evenly over the sector, at the paper's density: points (N, 2), amplitudes (N,)."""
     rng = np.random.default_rng(seed)
-    count = count or int(DENSITY * scan.area_mm2 / scan.wavelength_mm(PROBE) ** 2)
-    radius = scan.depth_mm * np.sqrt(rng.random(count))
-    angle = np.deg2rad(scan.sector_deg) * (rng.random(count) - 0.5)
-    points = np.stack([radius * np.sin(angle), radius * np.cos(angle)], -1)
-    return points.astype(np.float32), rng.standard_normal(count).astype(np.float32)
+    points = scan.draw_points(count or scan.scatterers(PROBE), rng)
+    return points, rng.standard_normal(len(points)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +101,8 @@ def test_other_scans(probe, scan):
 @pytest.mark.parametrize(
     "probe, scan",
     [
-        (Transducer(elements=2), SectorScan(depth_mm=15, beams=2)),
-        (Transducer(elements=8), SectorScan(depth_mm=10, sector_deg=150, beams=9, range_step_mm=2.0)),
+        (Transducer(elements=2, pitch_mm=0.09, width_mm=0.08), SectorScan(depth_mm=15, beams=2)),
+        (Transducer(elements=8, pitch_mm=0.24, width_mm=0.2), SectorScan(10, 150, beams=9, range_step_mm=2.0)),
         (Transducer(elements=16, bandwidth=0.1), SectorScan(depth_mm=20, sector_deg=5, beams=4)),
     ],
 )
@@ -189,3 +186,9 @@ def test_equal_engines_share_their_calibration(engine):
 def test_bad_scatterers(points, amplitude):
     with pytest.raises(InputError, match=r"shape|finite"):
         SurrogateEngine(PROBE, SCAN).iq(points, amplitude)
+
+
+@pytest.mark.parametrize("probe, sector_deg", [(Transducer(pitch_mm=0.45), 90), (Transducer(pitch_mm=0.6), 75)])
+def test_probes_with_grating_lobes_in_the_sector_are_refused(probe, sector_deg):
+    with pytest.raises(InputError, match=r"grating lobes within .* exact engine"):
+        SurrogateEngine(probe, SectorScan(sector_deg=sector_deg))

@@ -72,6 +72,15 @@ def test_a_half_sequence_steps_in_for_stills_without_masks(tmp_path):
         item.load(0, 6)
 
 
+def test_half_sequences_bring_their_own_motion(tmp_path):
+    write_patient(tmp_path, "patient0001", contraction(5))
+    write_patient(tmp_path, "patient0002", contraction(5), masks=False)
+    (item,) = find_templates("camus-half", tmp_path)
+    assert (item.name, item.patient) == ("patient0001_4CH_half_sequence", "patient0001")
+    template = load(item)
+    assert len(template.frames) == 5
+
+
 def test_stills_of_different_sizes_are_refused(tmp_path):
     write_patient(tmp_path, "patient0001")
     (item,) = find_templates("camus", tmp_path)
@@ -177,7 +186,7 @@ def test_procedural_hearts():
 
 
 def test_an_unknown_dataset():
-    with pytest.raises(InputError, match="'chairs' has no templates; choose one of camus, ted, alessandrini, seq"):
+    with pytest.raises(InputError, match="'chairs' has no templates; choose one of camus, camus-half, ted, aless"):
         find_templates("chairs", ".")
 
 

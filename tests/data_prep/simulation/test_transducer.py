@@ -9,7 +9,7 @@ from cpwc_keras.errors import InputError
 
 def test_the_papers_case_has_the_papers_number_of_scatterers():
     scan = SectorScan(depth_mm=150, sector_deg=75)
-    assert int(10 * scan.area_mm2 / scan.wavelength_mm(Transducer()) ** 2) == 388_087
+    assert scan.scatterers(Transducer()) == 388_087
 
 
 def test_elements_are_centred():
@@ -34,6 +34,16 @@ def test_pixels_to_mm_and_back(x, y, row, column):
     mm = grid.to_mm(np.array([x, y]))
     np.testing.assert_allclose(mm, [(x - 60.5) * column, (y + 3) * row])
     np.testing.assert_allclose(grid.to_pixels(mm), [x, y], atol=1e-6)
+
+
+def test_points_are_drawn_evenly_within_the_sector():
+    scan = SectorScan(depth_mm=100, sector_deg=80)
+    points = scan.draw_points(100_000, np.random.default_rng(0))
+    assert scan.holds(points).all()
+    assert not scan.holds(points * 1.5)[np.hypot(*points.T) > 70].any()
+    inner = np.hypot(*points.T) < 50
+    assert inner.mean() == pytest.approx(0.25, abs=0.01)
+    assert (points[:, 0] < 0).mean() == pytest.approx(0.5, abs=0.01)
 
 
 def test_the_sector_has_its_area():
