@@ -64,13 +64,10 @@ def run(quick: bool) -> list[dict]:
     return [row(what, seconds, name, ONE_BEAM) for name in ("exact", "surrogate")]
 
 
-def growth_of_simus() -> tuple[list[int], list[float]]:
-    """Seconds of one beam of 1,250, 2,500 and 5,000 scatterers, the best of three each."""
-    counts, seconds = [1250, 2500, 5000], []
-    for count in counts:
-        few = phantom(count)
-        seconds.append(best_seconds({"simus": lambda few=few: simus(*few)}, rounds=3)["simus"])
-    return counts, seconds
+def seconds_of_simus() -> dict[int, float]:
+    """Seconds of one beam of so many scatterers, the best of three each."""
+    phantoms = {count: phantom(count) for count in (1250, 2500, 5000)}
+    return best_seconds({count: lambda few=few: simus(*few) for count, few in phantoms.items()}, rounds=3)
 
 
 def speckle_report() -> None:
@@ -104,16 +101,17 @@ def main():
             f"{line['ours']:10} {line['what']}: {line['ours_ms']:8.1f} ms = {line['ours_ms'] / line['peer_ms']:.3f} × "
             f"{line['peer']} ({line['peer_ms']:.0f} ms)"
         )
-    counts, seconds = growth_of_simus()
-    exponent = np.polyfit(np.log(counts), np.log(seconds), 1)[0]
-    count = len(phantom()[0])
-    whole = SCAN.beams * seconds[-1] * count / counts[-1]
+    seconds = seconds_of_simus()
+    count, each = len(phantom()[0]), min(time / n for n, time in seconds.items())
+    whole = SCAN.beams * each * count
     ratios = [f"{whole / line['ours_ms'] * 1e3:,.0f} times the {line['ours']} engine" for line in (exact, surrogate)]
     print(
-        f"PyMUST: one beam of {' / '.join(f'{n:,}' for n in counts)} scatterers takes "
-        f"{' / '.join(f'{s:.2f}' for s in seconds)} s (exponent {exponent:.2f}); in proportion from the last, "
-        f"{SCAN.beams} beams of {count:,} take {whole:,.0f} s, beamforming not counted: {', '.join(ratios)}"
+        "PyMUST, one beam: "
+        + ", ".join(f"{n:,} scatterers in {time:.2f} s" for n, time in seconds.items())
+        + f"; at the best of these rates {SCAN.beams} beams of {count:,} take {whole:,.0f} s, beamforming not counted: "
+        + ", ".join(ratios)
     )
+    print("(its time depends much on how many threads BLAS has; try OPENBLAS_NUM_THREADS=1 as well)")
     print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
     speckle_report()
 

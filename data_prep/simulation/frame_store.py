@@ -59,6 +59,8 @@ class FrameStore:
     def __exit__(self, *_):
         if self._file is not None:
             self._file.close()
+            if not self._arrays:
+                self._path.unlink(missing_ok=True)
 
     def __len__(self) -> int:
         return len(self._arrays)

@@ -115,6 +115,8 @@ def run(
                 except MemoryError:
                     report.refused[job.name] = "memory ran out; use fewer workers, or a lower density or depth."
                 except Exception as error:
+                    if _interrupted(error):
+                        raise KeyboardInterrupt from error
                     report.broken[job.name] = "".join(traceback.format_exception(error))
                 else:
                     paths = [folder / name for name in contents]
@@ -160,6 +162,13 @@ def _show(paths: Iterable[Path], on_file: Callable[[Path], None], report: Report
             on_file(path)
         except InputError as error:
             report.unshown[path.name] = str(error)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: within a compiled function it comes out as a SystemError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _store(folder: Path, job: Job) -> Path:

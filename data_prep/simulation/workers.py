@@ -11,6 +11,7 @@ import itertools
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -100,6 +101,8 @@ def on_cluster(jobs: Sequence[Job], address: str) -> Outcomes:
         raise InputError(
             "A scheduler needs Dask, which is not installed: pip install 'cpwc-keras[cluster]'."
         ) from error
+    if not re.fullmatch(r"[a-z]+://[^/]+:\d+", address):
+        raise InputError(f"{address!r} is not the address of a scheduler; expected one like tcp://host:8786.")
     with _silent_dask():
         try:
             client = Client(address, timeout=_CONNECT_S, set_as_default=False)

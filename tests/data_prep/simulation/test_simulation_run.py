@@ -337,3 +337,20 @@ def test_what_was_written_can_be_listed_as_a_dataset(tmp_path):
         (name, variant, "train", 6) for name in ("ring0", "ring1") for variant in ("clean", "reverberation")
     ]
     assert len(read_sequence(tmp_path / "ring0_clean.h5")) == 6
+
+
+def test_ctrl_c_within_compiled_code_is_no_broken_sequence(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("CPUDispatcher returned a result with an exception set") from error
+
+    monkeypatch.setattr("cpwc_keras.data_prep.simulation.workers.simulate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(make_jobs([ring_item()], SETTINGS), tmp_path)
+
+
+def test_what_is_no_address_of_a_scheduler(tmp_path):
+    with pytest.raises(InputError, match="'foo' is not the address"):
+        run(make_jobs([ring_item()], SETTINGS), tmp_path, scheduler="foo")
