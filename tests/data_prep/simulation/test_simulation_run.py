@@ -314,9 +314,10 @@ def test_a_job_that_fails_on_the_cluster_and_then_the_scheduler_itself(expected,
 
 def test_no_scheduler_there(tmp_path):
     pytest.importorskip("distributed")
-    for address in ("tcp://127.0.0.1:1", "nonsense"):
-        with pytest.raises(InputError, match=f"^{address}: no Dask scheduler could be reached"):
-            run(JOBS, tmp_path, scheduler=address)
+    with pytest.raises(InputError, match=r"^tcp://127.0.0.1:1: no Dask scheduler could be reached"):
+        run(JOBS, tmp_path, scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(InputError, match="'nonsense' is not the address"):
+        run(JOBS, tmp_path, scheduler="nonsense")
     assert contents(tmp_path) == {}
     with pytest.raises(InputError, match="one of the two"):
         run(JOBS, tmp_path, scheduler="tcp://127.0.0.1:1", workers=2)
@@ -349,8 +350,3 @@ def test_ctrl_c_within_compiled_code_is_no_broken_sequence(tmp_path, monkeypatch
     monkeypatch.setattr("cpwc_keras.data_prep.simulation.workers.simulate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(make_jobs([ring_item()], SETTINGS), tmp_path)
-
-
-def test_what_is_no_address_of_a_scheduler(tmp_path):
-    with pytest.raises(InputError, match="'foo' is not the address"):
-        run(make_jobs([ring_item()], SETTINGS), tmp_path, scheduler="foo")
