@@ -101,8 +101,6 @@ def _valve_opening(endocardium: np.ndarray, spacing_mm: tuple[float, float]) -> 
     if len(endocardium) < 2:
         return np.zeros(len(endocardium))
     growth = np.diff(cavity_area(endocardium, spacing_mm))
-    if not len(growth):
-        return np.zeros(1)
     # Growing both before and after a frame: at end-systole it is still closed.
     filling = np.minimum(np.append(growth, growth[-1]), np.insert(growth, 0, growth[0]))
     return np.clip(gaussian_filter1d(filling, 0.5) / max(0.5 * filling.max(), 1e-6), 0, 1)
