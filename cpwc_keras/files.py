@@ -92,13 +92,18 @@ def locked_folder(path: str | Path) -> Iterator[Path]:
         yield folder
         return
     try:
-        for leftover in folder.rglob(".*.partial*"):
-            if _LEFTOVER.fullmatch(leftover.name):
-                leftover.unlink(missing_ok=True)
+        _sweep(folder)
         yield folder
     finally:
+        _sweep(folder)  # of this run's own workers, where one was killed
         (folder / _LOCK).unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    for leftover in folder.rglob(".*.partial*"):
+        if _LEFTOVER.fullmatch(leftover.name):
+            leftover.unlink(missing_ok=True)
 
 
 def lock_file(file: int | io.IOBase, wait: bool = False) -> bool:
