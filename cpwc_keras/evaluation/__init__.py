@@ -1,1 +1,1 @@
-"""NumPy in, numbers out: motion errors, strain."""
+"""NumPy in, numbers out: errors of motion and contours, strain, agreement, closure."""

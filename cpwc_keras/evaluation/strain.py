@@ -10,9 +10,20 @@ from __future__ import annotations
 import numpy as np
 
 from cpwc_keras.curves import segment_lengths
+from cpwc_keras.errors import InputError
 
 Spacing = tuple[float, float] | None
 """(row_mm, col_mm), or None where it is unknown."""
+
+SEGMENTS = (
+    "basal inferoseptal",
+    "mid inferoseptal",
+    "apical septal",
+    "apical lateral",
+    "mid anterolateral",
+    "basal anterolateral",
+)
+"""The wall of the apical four-chamber view in order along a contour (AHA, 17 segments without the apical cap)."""
 
 
 def scaled(points: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
@@ -62,9 +73,7 @@ def apical_length(contours: np.ndarray, spacing_mm: Spacing = None, reference: i
     Returns:
         (T,) in mm, or in pixels without a spacing.
     """
-    contours = scaled(contours, spacing_mm)
-    base = (contours[:, 0] + contours[:, -1]) / 2
-    distance = np.linalg.norm(contours - base[:, None], axis=-1)
+    distance = _distance_from_base(scaled(contours, spacing_mm))
     return distance[:, np.argmax(distance[reference])]
 
 
@@ -80,6 +89,38 @@ def longitudinal_strain(contours: np.ndarray, spacing_mm: Spacing = None, refere
         (T,) in percent; negative where the ventricle is shorter than at end-diastole.
     """
     return _change(arc_length(contours, spacing_mm), reference)
+
+
+def segmental_strain(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) -> np.ndarray:
+    """Lagrangian strain of each of the six `SEGMENTS`, (L_s(t) − L_s(t0)) / L_s(t0): eq. (2), piece by piece.
+
+    Each wall, from its base to the apex of `apical_length`, is cut into thirds of its length at t0. The cuts are
+    material points: each keeps its share of the way between its two neighbouring points of the contour. The mean of the
+    six strains, weighted by the segments' lengths at t0, is `longitudinal_strain`.
+
+    Args:
+        contours: (T, N, 2).
+        spacing_mm: (row_mm, col_mm), or None.
+        reference: t0, the end-diastolic frame.
+
+    Returns:
+        (T, 6) in percent, in the order of `SEGMENTS`.
+
+    Raises:
+        InputError: a wall has no length at t0.
+    """
+    contours = scaled(contours, spacing_mm)
+    apex = np.argmax(_distance_from_base(contours)[reference])
+    along = np.pad(segment_lengths(contours).cumsum(axis=-1), ((0, 0), (1, 0)))
+    thirds = np.arange(1, 4) / 3
+    start, middle, end = along[reference, [0, apex, -1]]
+    if not start < middle < end:
+        raise InputError("Segmental strain needs two walls; in the reference frame one of them has no length.")
+    cuts = np.concatenate([[start], start + thirds * (middle - start), middle + thirds * (end - middle)])
+    index = np.interp(cuts, along[reference], np.arange(along.shape[1]))
+    before = np.minimum(index.astype(int), along.shape[1] - 2)
+    at_cuts = along[:, before] + (index - before) * (along[:, before + 1] - along[:, before])
+    return _change(np.diff(at_cuts, axis=-1), reference)
 
 
 def mapse(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) -> np.ndarray:
@@ -143,6 +184,12 @@ def _first_minimum(area: np.ndarray) -> int:
     start = int(np.argmax(below))
     length = int(np.argmin(np.append(below[start:], False)))
     return start + int(np.argmin(area[start : start + length]))
+
+
+def _distance_from_base(contours: np.ndarray) -> np.ndarray:
+    """(T, N): how far each point of contours (T, N, 2) is from the middle between its first and last point."""
+    base = (contours[:, 0] + contours[:, -1]) / 2
+    return np.linalg.norm(contours - base[:, None], axis=-1)
 
 
 def _change(length: np.ndarray, reference: int) -> np.ndarray:

@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation.strain import (
+    SEGMENTS,
     apical_length,
     arc_length,
     cavity_area,
@@ -11,6 +13,7 @@ from cpwc_keras.evaluation.strain import (
     longitudinal_strain,
     mapse,
     peak_systolic,
+    segmental_strain,
 )
 
 ANGLE = np.linspace(np.pi, 2 * np.pi, 181)
@@ -64,6 +67,61 @@ def test_peak_systolic_lies_between_ed_and_es_in_either_order():
     assert peak_systolic(strain, 1, 4) == -12
     assert peak_systolic(strain, 4, 1) == -12
     assert peak_systolic(strain, 1, 2) == -5
+
+
+TENT = np.array([[0, 0], [0, -6], [6, -12], [12, -6], [12, 0]], np.float64)
+"""Two equal walls of 6 + sqrt(72), the apex at (6, -12)."""
+
+WALL = 6 + np.sqrt(72)
+
+
+def test_six_segments_shrink_alike_with_the_whole():
+    contours = np.stack([ARCH, about([30, -7], ARCH, 0.8), about([0, 0], ARCH, 1.1)])
+    strain = segmental_strain(contours, (0.5, 0.2))
+    assert strain.shape == (3, len(SEGMENTS))
+    np.testing.assert_allclose(strain, np.repeat([[0], [-20], [10]], 6, axis=1), atol=1e-9)
+
+
+def test_each_segment_has_the_strain_of_its_own_piece():
+    """Along a flattened heart of evenly spaced points, every third of a wall is stretched by its own factor."""
+    wall = np.linspace(0, 12, 13)
+    height, factors = np.r_[wall, wall[-2::-1]], np.array([0.7, 0.8, 0.9, 1.1, 1.2, 1.3])
+    steps = np.repeat(factors, 4)
+    stretched = np.r_[0, np.cumsum(steps * np.sign(np.diff(height)))]
+    contours = np.stack([np.stack([np.zeros(25), -h], -1) for h in (height, stretched)])
+    np.testing.assert_allclose(segmental_strain(contours)[1], (factors - 1) * 100, atol=1e-9)
+    assert SEGMENTS[0] == "basal inferoseptal" and SEGMENTS[-1] == "basal anterolateral"
+
+
+def test_a_cut_between_two_points_is_a_material_point():
+    """The cuts lie at WALL / 3 = 4.83 of the first side, 6 long, and at 3.66 of the second, 8.49 long."""
+    pulled = TENT.copy()
+    pulled[0, 1] += 3  # the first side is half as long again: all of the basal, 1.17 of the mid segment's 4.83
+    basal, mid = 50.0, 50 * (6 - WALL / 3) / (WALL / 3)
+    np.testing.assert_allclose(segmental_strain(np.stack([TENT, pulled]))[1], [basal, mid, 0, 0, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        segmental_strain(np.stack([pulled, TENT])[:, ::-1], reference=1)[0], [0, 0, 0, 0, mid, basal], atol=1e-9
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(5, 60), st.integers(0, 2**31), st.sampled_from([None, (0.3, 0.3), (0.5, 0.2)]))
+def test_segments_weighted_by_length_add_up_to_the_whole(count, seed, spacing):
+    rng = np.random.default_rng(seed)
+    angle = np.sort(rng.uniform(np.pi, 2 * np.pi, count))
+    contours = np.stack([100 + 40 * np.cos(angle), 120 + 80 * np.sin(angle)], -1) + rng.normal(0, 3, (4, count, 2))
+    from_base = (contours[2] - (contours[2, 0] + contours[2, -1]) / 2) * (spacing or (1, 1))[::-1]
+    apex = np.argmax(np.linalg.norm(from_base, axis=-1))
+    if 0 < apex < count - 1:
+        walls = [arc_length(contours[2, : apex + 1], spacing), arc_length(contours[2, apex:], spacing)]
+        whole = segmental_strain(contours, spacing, reference=2) @ np.repeat(walls, 3) / 3 / sum(walls)
+        np.testing.assert_allclose(whole, longitudinal_strain(contours, spacing, reference=2), atol=1e-9)
+
+
+def test_a_heart_without_a_wall_has_no_segments():
+    flat = np.array([[0, 0], [1, 0.1], [9, 0]], np.float64)
+    with pytest.raises(InputError, match="needs two walls"):
+        segmental_strain(np.stack([flat, flat]))
 
 
 def beats(frames, period, shift=0, shrink=0.5):
