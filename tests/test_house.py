@@ -11,10 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(p for d in ("cpwc_keras", "ops", "data_prep") for p in (ROOT / d).rglob("*.py"))
 
 FLOORS = [
-    {"errors", "files", "types", "ops", "evaluation", "viz", "fields", "segmentation", "record", "curves"},
+    {"errors", "files", "types", "ops", "evaluation", "viz", "fields", "segmentation", "record", "curves", "processes"},
     {"mesh", "io", "models", "baselines"},
     {"data", "tracking"},
-    {"training", "app", "data_prep"},
+    {"training", "studies", "app", "data_prep"},
     {"cli"},
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}

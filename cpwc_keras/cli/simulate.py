@@ -41,6 +41,7 @@ class _InSections(click.Command):
 @click.option("--split", type=click.Choice(["train", "validation", "test", "all"]), default="all", show_default=True,
               help="Only templates of this part of the dataset.")
 @click.option("--patients", default="", metavar="LIST", help="Only these patients (p1,p2,…).")
+@click.option("--views", default="", metavar="LIST", help="Only these views (A2C,A3C,A4C).")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N templates of what is left.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="simulated", show_default=True,
               help="Folder for the sequence files.")
@@ -87,7 +88,7 @@ class _InSections(click.Command):
 @click.option("--artifact-repeats", type=int, help="How often each repeats behind itself.  [default: 0]")
 @click.option("--haze", type=float, metavar="DB",
               help="Haze over the sector, as its echo near the probe against the wall's.  [default: none]")
-def simulate(procedural, templates, root, output, split, patients, limit, workers, scheduler, preview, overwrite,
+def simulate(procedural, templates, root, output, split, patients, views, limit, workers, scheduler, preview, overwrite,
              **options):
     """Simulate ultrasound sequences whose motion is known exactly.
 
@@ -117,7 +118,9 @@ def simulate(procedural, templates, root, output, split, patients, limit, worker
 
     settings = _settings(**options)
     items = procedural_items(procedural, settings.seed) if procedural else find_templates(templates, root)
-    jobs = make_jobs(items, settings, "" if split == "all" else split, (patients,) if patients else (), limit)
+    wanted_views = [view.strip() for view in views.split(",") if view.strip()]
+    part = "" if split == "all" else split
+    jobs = make_jobs(items, settings, part, (patients,) if patients else (), limit, wanted_views)
     console = Console()
     names = " and ".join(settings.variants)
     console.print(

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +17,7 @@ from cpwc_keras.data_prep.conversion.recordings import sequence_of
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import locked_folder
 from cpwc_keras.io.sequence_file import sequence_header, write_sequence
+from cpwc_keras.processes import in_processes
 from cpwc_keras.record import versions, write_json
 from cpwc_keras.types import DatasetItem, Sequence
 
@@ -209,28 +205,9 @@ def _in_processes(jobs: tuple[Job, ...], workers: int) -> Iterator[Skipped | Non
     if workers <= 1:
         yield from map(_make, jobs)
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_the_parent)
-    try:
-        for future in as_completed([pool.submit(_make, job) for job in jobs]):
+    with closing(in_processes(jobs, _make, lambda job: (job,), workers)) as outcomes:
+        for _, future in outcomes:
             yield future.result()
-    except BrokenProcessPool as error:
-        raise InputError(
-            "A worker was killed, probably because the memory was full; start the same command again with fewer "
-            "workers: it goes on where it was."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_the_parent() -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it when it is killed."""
-
-    def watch():
-        parent_process().join()
-        os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _make(job: Job) -> Skipped | None:

@@ -92,6 +92,7 @@ def make_jobs(
     split: str = "",
     patients: Iterable[str] = (),
     limit: int | None = None,
+    views: Iterable[str] = (),
 ) -> list[Job]:
     """A job for each template that is wanted.
 
@@ -101,11 +102,15 @@ def make_jobs(
         split: "train", "validation" or "test": only templates of it; "": all.
         patients: only templates of these patients, or several in one text, with commas; empty: all.
         limit: the first so many of what is left.
+        views: only templates of these; empty: all.
 
     Raises:
-        InputError: a patient is unknown, or no template is left.
+        InputError: a patient or view is unknown, or no template is left.
     """
     items = list(items)
+    if unknown := sorted(set(views) - {item.view for item in items}):
+        raise InputError(f"No template shows {unknown[0]!r}; there are {_names(item.view for item in items)}.")
+    items = [item for item in items if not views or item.view in views]
     known = {item.patient for item in items}
     asked = asked_patients(patients, known)
     if unknown := sorted(asked - known):

@@ -65,6 +65,7 @@ class TemplateItem:
         source: "camus", "ted", "alessandrini", "sequences" or "procedural".
         loader: makes the template from (seed, frames).
         files: everything `load` will open.
+        view: "A2C", "A3C", "A4C", or "" where that is not known before it is loaded.
     """
 
     name: str
@@ -73,6 +74,7 @@ class TemplateItem:
     source: str
     loader: Callable[[int, int], Template] = field(repr=False, compare=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
+    view: str = ""
 
     def load(self, seed: int, frames: int) -> Template:
         """Read what there is to read and draw what is drawn at random.

@@ -68,7 +68,7 @@ def procedural_items(count: int, seed: int) -> list[TemplateItem]:
         raise InputError(f"{count} procedural hearts are asked for; expected 1 or more.")
     names = [f"procedural-{seed}-{index}" for index in range(count)]
     return [
-        TemplateItem(name, name, "", "procedural", partial(_load_procedural, seed, index))
+        TemplateItem(name, name, "", "procedural", partial(_load_procedural, seed, index), view="A4C")
         for index, name in enumerate(names)
     ]
 
@@ -120,7 +120,15 @@ def _has_masks(item: DatasetItem) -> bool:
 
 def _recorded(item: DatasetItem, name: str, make: Callable[[DatasetItem, str, int, int], Template]) -> TemplateItem:
     loader = partial(_load_recorded, make, item, name)
-    return TemplateItem(name, item.patient, item.split, item.dataset, loader, item.files)
+    return TemplateItem(name, item.patient, item.split, item.dataset, loader, item.files, _view(item))
+
+
+def _view(item: DatasetItem) -> str:
+    if item.dataset == "alessandrini":
+        return item.name.split("/")[1]
+    if item.dataset == "sequences" and item.n_frames:
+        return sequence_header(item.files[0]).view
+    return "A4C" if item.dataset in ("camus", "ted") else ""
 
 
 def _load_recorded(make, item: DatasetItem, name: str, seed: int, frames: int) -> Template:

@@ -7,31 +7,24 @@ with that job. What goes wrong with the way itself is raised by the generator. C
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
-import multiprocessing
-import os
 import re
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from concurrent.futures import CancelledError
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from cpwc_keras import __version__
 from cpwc_keras.data_prep.simulation.memory import available_memory
 from cpwc_keras.data_prep.simulation.pipeline import Job, simulate
 from cpwc_keras.errors import InputError
+from cpwc_keras.processes import AHEAD, CONTEXT, hand_out, in_processes
 
 Outcomes = Iterator[tuple[Job, Callable[[], dict[str, bytes]]]]
 Advance = Callable[[int, int], None]
 
-_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-_POLL_S = 0.2
 _CONNECT_S = 5
-_AHEAD = 2  # jobs handed out for each worker: it need not wait, and few results wait for the disk
 
 _one_at_a_time = threading.Lock()
 """A job uses all threads of its process, and Dask may give a process several jobs."""
@@ -55,10 +48,7 @@ def on_processes(jobs: Sequence[Job], store: Callable[[Job], Path], workers: int
     Raises:
         InputError: a process was killed.
     """
-    workers = max(1, min(workers, len(jobs)))
-    context = multiprocessing.get_context("spawn")
-    images = context.Array("q", 2)  # made, found
-    ends_with_us, ours = context.Pipe(duplex=False)
+    images = CONTEXT.Array("q", 2)  # made, found
     reported = (0, 0)
 
     def report():
@@ -67,22 +57,14 @@ def on_processes(jobs: Sequence[Job], store: Callable[[Job], Path], workers: int
         advance(now[0] - reported[0], now[1] - reported[1])
         reported = now
 
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (images, ends_with_us, available_memory() // workers))
-    try:
-        with _thread_limit(max(1, _cores() // workers)):  # the processes start with the first job
-            outcomes = _hand_out(jobs, lambda job: pool.submit(_work, job, store(job)), _AHEAD * workers, report)
-            for job, future in outcomes:
-                if isinstance(future.exception(), BrokenExecutor):
-                    raise future.exception()
-                yield job, future.result
-    except BrokenExecutor as error:
-        raise InputError(
-            "A worker process was killed, perhaps because memory ran out; the same command goes on where it stopped, "
-            "and fewer workers need less memory."
-        ) from error
-    finally:
-        ours.close()  # the workers notice, whatever they are doing
-        pool.shutdown(wait=True, cancel_futures=True)
+    share = available_memory() // max(1, min(workers, len(jobs)))
+    outcomes = in_processes(
+        jobs, _work, lambda job: (job, store(job)), workers, prepare=_prepare, prepare_with=(images, share),
+        on_poll=report,
+    )  # fmt: skip
+    with closing(outcomes):
+        for job, future in outcomes:
+            yield job, future.result
 
 
 def on_cluster(jobs: Sequence[Job], address: str) -> Outcomes:
@@ -124,7 +106,7 @@ def on_cluster(jobs: Sequence[Job], address: str) -> Outcomes:
 
             executor = client.get_executor(pure=False)
             submit = functools.partial(executor.submit, _work_remotely)
-            for job, future in _hand_out(jobs, lambda job: submit(job, __version__), _AHEAD * workers, watch):
+            for job, future in hand_out(jobs, lambda job: submit(job, __version__), AHEAD * workers, watch):
                 try:
                     error = future.exception()
                 except CancelledError:
@@ -133,26 +115,6 @@ def on_cluster(jobs: Sequence[Job], address: str) -> Outcomes:
                 if isinstance(error, KilledWorker):
                     error = InputError("the cluster lost every worker that tried it, perhaps because memory ran out.")
                 yield job, functools.partial(_raise, error) if error else future.result
-
-
-def _hand_out(
-    jobs: Sequence[Job], submit: Callable[[Job], Future], ahead: int, watch: Callable[[], None]
-) -> Iterator[tuple[Job, Future]]:
-    """Keep `ahead` jobs submitted; give back each that is done. `watch` is called a few times a second."""
-    waiting, running = iter(jobs), {}
-    while True:
-        for job in itertools.islice(waiting, ahead - len(running)):
-            running[submit(job)] = job
-        if not running:
-            return
-        done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-        watch()
-        for future in done:
-            yield running.pop(future), future
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _raise(error: BaseException):
@@ -173,31 +135,9 @@ def _silent_dask() -> Iterator[None]:
             logger.setLevel(level)
 
 
-@contextmanager
-def _thread_limit(threads: int) -> Iterator[None]:
-    """Processes started meanwhile use so many threads each."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
-
-
-def _start_worker(images, ends_with_parent: Connection, memory: int) -> None:
+def _prepare(images, memory: int) -> None:
     global _images, _memory
     _images, _memory = images, memory
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    threading.Thread(target=_leave_with_parent, args=(ends_with_parent,), daemon=True).start()
-
-
-def _leave_with_parent(ends_with_parent: Connection) -> None:
-    """The parent never sends anything: its end closes when it is done with us, or was killed itself."""
-    ends_with_parent.poll(None)
-    os._exit(1)
 
 
 def _work(job: Job, store: Path) -> dict[str, bytes]:

@@ -85,7 +85,7 @@ def test_a_preview_that_cannot_be_written_is_reported_at_the_end(tmp_path):
 
 
 def test_ctrl_c_is_130_and_the_run_goes_on(tmp_path):
-    options = ("--procedural", 3, "--elements", 24, "--beams", 24, "--frames", 10, "-o", "out", "--variants", "clean")
+    options = ("--procedural", 30, "--elements", 24, "--beams", 24, "--frames", 10, "-o", "out", "--variants", "clean")
     process = start(*options, folder=tmp_path)
     deadline = time.monotonic() + 60
     while not any(path.stat().st_size > 2_000_000 for path in (tmp_path / "out").glob(".*.frames")):
@@ -112,6 +112,7 @@ def test_ctrl_c_is_130_and_the_run_goes_on(tmp_path):
         (("--procedural", 1, "--artifact-structures", -1), "structures"),
         (("--procedural", 1, "--haze", 0, "--variants", "clean"), "Haze"),
         (("--procedural", 1, "--patients", "nobody"), "'nobody'"),
+        (("--procedural", 1, "--views", "A2C"), "'A2C'; there are 'A4C'"),
         (("--templates", "camus", "--root", "absent"), "absent"),
         (("--procedural", 1, "--frequency", 5, "--pitch", 0.15, "--width", 0.1, "--density", 1000), "scatterers need"),
         (("--procedural", 1, "--seed", 2**63), "seed is"),
