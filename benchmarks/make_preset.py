@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import preset
 
 import cpwc_keras.models
-from cpwc_keras.baselines.optical_flow import BASELINES
+from cpwc_keras.baselines.catalog import BASELINES
 from cpwc_keras.models.weights_file import load_network, save_network
 from cpwc_keras.tracking.pair import NetworkTracker
 

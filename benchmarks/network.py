@@ -52,7 +52,7 @@ def _cost_volume(rounds: int) -> list[dict]:
 
 
 def _pair(rounds: int) -> list[dict]:
-    from cpwc_keras.baselines.optical_flow import BASELINES
+    from cpwc_keras.baselines.catalog import BASELINES
     from cpwc_keras.models import CPWCNet
     from cpwc_keras.tracking.pair import NetworkTracker
 

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from cpwc_keras.baselines.optical_flow import BASELINES
+from cpwc_keras.baselines.catalog import BASELINES
 from cpwc_keras.data_prep.speckle import SpecklePairs, SpeckleSettings
 from cpwc_keras.evaluation.motion import endpoint_error
 from cpwc_keras.models.presets import DEFAULT_PRESET, load_model

@@ -44,21 +44,29 @@ def contours_from_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     if labels.ndim != 2:
         raise InputError(f"Expected one labelled image (H, W), got an array of shape {labels.shape}.")
-    cavity = _one_part(labels == CAVITY, f"cavity (label {CAVITY})")
-    wall = _one_part(labels == MYOCARDIUM, f"myocardium (label {MYOCARDIUM})")
-    border = _outline(cavity)
+    cavity = one_part(labels == CAVITY, f"cavity (label {CAVITY})")
+    wall = one_part(labels == MYOCARDIUM, f"myocardium (label {MYOCARDIUM})")
+    border = outline(cavity)
     on_wall = ndimage.map_coordinates(ndimage.distance_transform_edt(~np.pad(wall, 1)), border[:, ::-1].T + 1, order=1)
     endo = _wall_side(border, on_wall <= _SMOOTHING_PX + 1.0)
 
-    hull = _outline(ndimage.binary_fill_holes(cavity | wall))
+    hull = outline(ndimage.binary_fill_holes(cavity | wall))
     epi = _between(hull, endo)
     if endo[0, 0] > endo[-1, 0]:
         endo, epi = endo[::-1], epi[::-1]
     return endo, epi
 
 
-def _one_part(mask: np.ndarray, what: str) -> np.ndarray:
-    """The structure without its specks."""
+def one_part(mask: np.ndarray, what: str) -> np.ndarray:
+    """A structure without its specks.
+
+    Args:
+        mask: (H, W) bool.
+        what: its name in messages.
+
+    Raises:
+        InputError: there is none, or it is in several parts.
+    """
     parts, count = ndimage.label(mask, structure=np.ones((3, 3)))
     if not count:
         raise InputError(f"The segmentation has no {what}; check the labels and the view.")
@@ -71,8 +79,18 @@ def _one_part(mask: np.ndarray, what: str) -> np.ndarray:
     return parts == 1 + sizes.argmax()
 
 
-def _outline(mask: np.ndarray) -> np.ndarray:
-    """The outer border of a mask, a closed curve (N, 2) without the repeated first point, about one point a pixel."""
+def outline(mask: np.ndarray) -> np.ndarray:
+    """The outer border of a mask at sub-pixel precision: the half-level line of the mask smoothed by 1.5 px.
+
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        (N, 2) float64 (x, y) in pixels, a closed curve without the repeated first point, about one point a pixel.
+
+    Raises:
+        InputError: the structure is too thin to have a border.
+    """
     margin = int(np.ceil(4 * _SMOOTHING_PX))
     smooth = ndimage.gaussian_filter(np.pad(mask, margin).astype(float), _SMOOTHING_PX)
     lines = contourpy.contour_generator(z=smooth).lines(0.5)

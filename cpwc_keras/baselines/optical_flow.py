@@ -37,10 +37,6 @@ def dis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return _by_pair(first, second, lambda a, b: estimator.calc(a, b, None))
 
 
-BASELINES = {"zero": zero, "farneback": farneback, "dis": dis}
-"""Name on the command line → tracker."""
-
-
 def _by_pair(first, second, flow_of) -> np.ndarray:
     levels = [np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8) for images in (first, second)]
     return np.stack([flow_of(a, b) for a, b in zip(*levels, strict=True)]).astype(np.float32, copy=False)

@@ -19,6 +19,9 @@ COMMANDS = {
     "transfer": "train",
     "track": "track",
     "demo": "track",
+    "contour": "contour",
+    "evaluate": "evaluate",
+    "ablate": "ablate",
     "simulate": "simulate",
     "info": "dataset",
     "verify": "dataset",
@@ -42,9 +45,10 @@ class _Commands(click.Group):
 def cli():
     """Motion estimation in 2D echocardiography: c-PWC-Net (Evain et al., IEEE TMI 2022).
 
-    Track a contour through a cine loop and measure its strain (track, demo), train the network (pretrain, transfer),
-    make training data with exact motion (simulate), look into datasets (info, verify), convert them (prepare). Each
-    command has its own --help.
+    Track a contour through a cine loop and measure its strain (track, demo), make the contour from a mask or another
+    tool's file (contour), train the network (pretrain, transfer), repeat the paper's ablations (ablate), make training
+    data with exact motion (simulate), look into datasets (info, verify), convert them (prepare). Each command has its
+    own --help.
     """
 
 

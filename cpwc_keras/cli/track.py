@@ -11,7 +11,8 @@ from cpwc_keras.cli.quiet import import_keras_quietly
 _tracker = click.option(
     "--tracker",
     metavar="NAME|FILE",
-    help="What estimates the motion: a preset, a weights file, or one of the baselines farneback, dis, zero.  "
+    help="What estimates the motion: a preset, a weights file, one of the baselines fft-xcorr, farneback, dis, zero, "
+    "or your own: an ONNX model (model.onnx) or a Python function (module:function, file.py:function).  "
     "[default: the shipped preset]",
 )
 _composition = click.option(
@@ -92,7 +93,6 @@ def _track(
 ):
     from rich.console import Console
 
-    from cpwc_keras.baselines.optical_flow import BASELINES
     from cpwc_keras.cli.progress import progress_bar
     from cpwc_keras.files import output_folder
     from cpwc_keras.io.cine import read
@@ -100,13 +100,13 @@ def _track(
     from cpwc_keras.tracking.cine import place_contour
     from cpwc_keras.tracking.cine import track as track_loop
     from cpwc_keras.tracking.output import sha256, write_results
-    from cpwc_keras.tracking.pair import as_tracker
+    from cpwc_keras.tracking.pair import as_tracker, names_network
 
     # All that can be wrong is found before anything is printed or created.
     contour = read_contour(contour_path) if contour_path else demo_contour()
     loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
     contour = place_contour(loop, contour, ed, es)
-    if tracker not in BASELINES:
+    if names_network(tracker):
         import_keras_quietly()
     run, _ = as_tracker(tracker)
     folder = output_folder(output)

@@ -13,8 +13,8 @@ from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation import strain as indices
 from cpwc_keras.io.cine import read
 from cpwc_keras.io.contours import Contour, check_against, check_points, read_contour, resample
-from cpwc_keras.tracking.composition import compose, sample_flow
-from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker, estimate
+from cpwc_keras.tracking.carry import Step, carry
+from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker
 from cpwc_keras.types import MESH_SHAPE, CineLoop
 
 PLAUSIBLE_STRAIN = (-40.0, 20.0)
@@ -22,12 +22,6 @@ PLAUSIBLE_STRAIN = (-40.0, 20.0)
 
 CONTOUR_POINTS = 36
 """A contour is resampled to as many points as the paper's mesh has along the wall."""
-
-_MARGIN = 0.4
-"""How much of the contour's longer side a network sees around it."""
-
-_GRID_PX = 16
-"""Windows start at multiples of this, so that the network's coarser levels see the heart at the same phase."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +134,7 @@ def track(
 ) -> TrackingResult:
     """Carry a contour from end-diastole through the whole loop, forward to its end and backward to its start.
 
-    Both directions of each pair of neighbouring frames are estimated; with `composition` the motion is the mean of both
-    (II-B.5), else the forward one alone, and their disagreement is kept in either case. Frames that repeat the one
-    before do not move anything. One pair is in memory at a time, unless `keep_flow`.
+    How is said by `cpwc_keras.tracking.carry.carry`. One pair is in memory at a time, unless `keep_flow`.
 
     A network is shown the heart with a margin, which is several times faster than the whole image; other trackers are
     always shown the whole image, and so is a network with `keep_flow`.
@@ -172,30 +164,19 @@ def track(
         points = resample(points, n_points)
     run, name = as_tracker(tracker)
     total = len(loop) - 1
-    carried = np.empty((len(loop), *points.shape))
-    disagreement = np.zeros_like(carried)
-    carried[ed] = points
-    shape = loop.frames.shape[1:]
-    flows = np.zeros((total, *shape, 2), np.float32) if keep_flow else None
-    crop = isinstance(run, NetworkTracker) and not keep_flow
-    size = _window_size(points, shape) if crop else shape
-    steps = [(t, t + 1) for t in range(ed, total)] + [(t, t - 1) for t in range(ed, 0, -1)]
-    for done, (here, there) in enumerate(steps, start=1):
-        if np.array_equal(loop.frames[here], loop.frames[there]):
-            carried[there] = carried[here]
-        else:
-            rows, columns = _window(carried[here], size, shape)
-            pair = loop.frames[[here, there], rows, columns]
-            forward, backward = estimate(run, pair, pair[::-1])
-            seen = carried[here] - (columns.start, rows.start)
-            displacement, disagreement[there] = compose(forward, backward, seen)
-            if not composition:
-                displacement = sample_flow(forward, seen)
-            carried[there] = carried[here] + displacement
-            if flows is not None:
-                flows[min(here, there)] = forward if there > here else backward
+    flows = np.zeros((total, *loop.frames.shape[1:], 2), np.float32) if keep_flow else None
+    done = 0
+
+    def on_step(step: Step):
+        nonlocal done
+        if flows is not None:
+            flows[min(step.here, step.there)] = step.forward if step.there > step.here else step.backward
+        done += 1
         if on_progress:
             on_progress(done, total)
+
+    window = isinstance(run, NetworkTracker) and not keep_flow
+    carried, disagreement = carry(loop, points, run, ed, composition, window, on_step)
     estimated = es is None
     if estimated:
         endocardium = carried if carried.ndim == 3 else carried[:, :, 0]
@@ -272,19 +253,3 @@ def place_contour(
     if es is not None and es == ed:
         raise InputError(f"{named}: end-systole and end-diastole are both frame {ed}; give two different frames.")
     return replace(contour, frame=ed, es_frame=es)
-
-
-def _window_size(points: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of what a network is shown: multiples of 64, the network's padding, or the whole image."""
-    extent = np.ptp(points.reshape(-1, 2), axis=0)[::-1]
-    wanted = np.ceil((extent + 2 * _MARGIN * extent.max()) / 64) * 64
-    return min(int(wanted[0]), shape[0]), min(int(wanted[1]), shape[1])
-
-
-def _window(points: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of a window of this size around the points, inside of the image."""
-    flat = points.reshape(-1, 2)
-    centre = ((flat.min(axis=0) + flat.max(axis=0)) / 2)[::-1]
-    wanted = np.round((centre - np.array(size) / 2) / _GRID_PX).astype(int) * _GRID_PX
-    start = np.clip(wanted, 0, np.array(shape) - size)
-    return slice(start[0], start[0] + size[0]), slice(start[1], start[1] + size[1])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cpwc_keras.baselines.catalog import BASELINES
+from cpwc_keras.baselines.external import last_line, onnx_tracker, python_tracker
 from cpwc_keras.errors import InputError
 
 Tracker = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -35,34 +37,49 @@ def as_tracker(tracker: Tracker | str | Path | None) -> tuple[Tracker, str]:
     """A tracker and its name, from whatever names one.
 
     Args:
-        tracker: a callable; the name of a baseline (`zero`, `farneback`, `dis`) or of a preset; or a weights
-            file; None for the default preset.
+        tracker: a callable; the name of a baseline (`zero`, `fft-xcorr`, `farneback`, `dis`) or of a preset; a weights
+            file; an ONNX model (`….onnx`); a Python callable (`module:function`, `file.py:function`); or None for the
+            default preset.
 
     Raises:
-        InputError: no baseline or preset has this name, and it is no weights file.
+        InputError: no baseline or preset has this name, and it is no weights file; or what it names cannot be used.
     """
     if callable(tracker):
         return tracker, getattr(tracker, "__name__", type(tracker).__name__)
-    from cpwc_keras.baselines.optical_flow import BASELINES
-
-    if str(tracker) in BASELINES:
-        return BASELINES[str(tracker)], str(tracker)
-    from cpwc_keras.models.presets import (  # brings Keras, which the baselines do not need
-        DEFAULT_PRESET,
-        list_presets,
-        load_model,
-    )
+    if not names_network(tracker):
+        spec = str(tracker)
+        if spec in BASELINES:
+            return BASELINES[spec], spec
+        make = onnx_tracker if spec.lower().endswith(".onnx") else python_tracker
+        return make(spec), Path(spec).name
+    from cpwc_keras.models.presets import DEFAULT_PRESET, list_presets, load_model
 
     source = DEFAULT_PRESET if tracker is None else str(tracker)
     if source not in list_presets() and not Path(source).exists():
         known = ", ".join([*BASELINES, *list_presets()])
-        raise InputError(f"{source}: neither a tracker ({known}) nor a weights file.")
+        raise InputError(
+            f"{source}: neither a tracker ({known}), a weights file, an ONNX model (.onnx) nor a Python function "
+            "(module:function)."
+        )
     name = Path(source).name
     return NetworkTracker(load_model(source), name), name
 
 
+def names_network(tracker: str | Path | None) -> bool:
+    """Whether this names a preset or weights, which need Keras, and not a baseline or a stranger's tracker.
+
+    Args:
+        tracker: as for `as_tracker`.
+    """
+    spec = str(tracker)
+    if spec in BASELINES or spec.lower().endswith(".onnx"):
+        return False
+    module, _, function = spec.rpartition(":")
+    return not (module and function.isidentifier()) or Path(spec).exists()
+
+
 def estimate(tracker: Tracker, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Run a tracker and check what it returns.
+    """Run a tracker, which may be a stranger's code, and check what it returns.
 
     Args:
         tracker: as `Tracker`.
@@ -73,12 +90,34 @@ def estimate(tracker: Tracker, first: np.ndarray, second: np.ndarray) -> np.ndar
         (B, H, W, 2) float32.
 
     Raises:
-        ValueError: the tracker returns another shape.
-        InputError: the flow is not finite, as that of weights gone astray.
+        InputError: the tracker raised an exception, or returned anything but a finite flow of this shape.
     """
-    flow = np.asarray(tracker(first, second), np.float32)
-    if flow.shape != (*first.shape, 2):
-        raise ValueError(f"the tracker returned {flow.shape} for images {first.shape}, expected {(*first.shape, 2)}")
-    if not np.isfinite(flow).all():
-        raise InputError("The tracker returned NaN or infinite motion; its weights are damaged or do not fit.")
+    # Copies of their own: a tracker may write into its input, and some libraries refuse reversed views.
+    pair = (np.array(images, np.float32, order="C") for images in (first, second))
+    try:
+        returned = tracker(*pair)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(f"The tracker failed with {last_line(error)}.") from error
+    expected = (*first.shape, 2)
+    try:
+        flow = np.asarray(returned, np.float32)
+    except MemoryError:
+        raise
+    except Exception as error:  # tensors on a device, ragged lists, text
+        kind = type(returned).__name__
+        raise InputError(
+            f"The tracker returned {kind}, which is no array ({last_line(error)}), expected {expected}."
+        ) from error
+    if flow.shape != expected:
+        kind = type(returned).__name__
+        raise InputError(
+            f"The tracker returned {kind} of shape {flow.shape} for images {first.shape}, expected {expected}."
+        )
+    if bad := int((~np.isfinite(flow)).any(-1).sum()):
+        raise InputError(
+            f"The tracker returned NaN or infinite motion at {bad:,} of {flow[..., 0].size:,} pixels; a network's "
+            "weights are damaged or do not fit."
+        )
     return flow

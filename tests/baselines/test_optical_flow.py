@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cpwc_keras.baselines.optical_flow import BASELINES
+from cpwc_keras.baselines.catalog import BASELINES
 
 RNG = np.random.default_rng(0)
 

@@ -164,8 +164,8 @@ def test_what_does_not_fit_is_one_sentence(contour, options, found):
         cpwc_keras.track(loop(), contour, **{"tracker": "zero", **options})
 
 
-def test_a_tracker_of_the_wrong_shape_is_a_programming_error():
-    with pytest.raises(ValueError, match=r"returned \(2, 1, 1, 2\)"):
+def test_a_tracker_of_the_wrong_shape_is_one_sentence():
+    with pytest.raises(InputError, match=r"returned ndarray of shape \(2, 1, 1, 2\)"):
         cpwc_keras.track(loop(), ARCH, lambda a, b: np.zeros((2, 1, 1, 2)), es=1)
 
 

@@ -1,0 +1,165 @@
+"""`cpwc-keras evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cpwc_keras.cli.quiet import import_keras_quietly
+
+
+def _list(context, parameter, value):
+    """Names with commas between them."""
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if value else ()
+
+
+# fmt: off
+@click.command()
+@click.argument("trackers", nargs=-1, metavar="[NAME=]TRACKER…")
+@click.option("--dataset", required=True, metavar="NAME=FOLDER",
+              help="sequences, alessandrini, medicaid, camus, ted or loops, and where it lies.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the report.")
+@click.option("--split", default="", help="Only this part of the dataset: train, validation, test or clinical.")
+@click.option("--variants", callback=_list, metavar="LIST", help="Only these (clean,reverberation,…).")
+@click.option("--views", callback=_list, metavar="LIST", help="Only these (A2C,A3C,A4C).")
+@click.option("--vendors", callback=_list, metavar="LIST", help="Only these makers of scanners.")
+@click.option("--patients", callback=_list, metavar="LIST", help="Only these (p1,p2,…).")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N patients of what is left.")
+@click.option("--composition/--no-composition", default=True, show_default=True,
+              help="Follow the mean of forward and backward motion (section II-B.5 of the paper).")
+@click.option("--beat", type=float, metavar="FRAMES",
+              help="Length of a beat, for loops without labels.  [default: estimated from the images]")
+@click.option("--spacing", nargs=2, type=float, metavar="ROW COL",
+              help="Size of a pixel in mm, for recordings that do not say it.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
+              help="Processes; a single one uses all cores for one case at a time.")
+@click.option("--videos/--no-videos", default=True, show_default=True,
+              help="Films of each tracker's best and worst case.")
+def evaluate(trackers, dataset, output, split, variants, views, vendors, patients, limit, composition, beat, spacing,
+             workers, videos):
+    """Measure trackers on a dataset, in millimetres and percent, beside the paper's figures.
+
+    TRACKER is a baseline (zero, fft-xcorr, farneback, dis), a preset, a weights file, an ONNX file, or a Python
+    function (package.module:function or file.py:function) that takes two batches of images (B, H, W) in [0, 1] and
+    returns the flow (B, H, W, 2) in pixels. Without any, all baselines and the shipped preset are measured. A path with
+    {vendor} in it is a file for each vendor.
+
+    \b
+    cpwc-keras evaluate --dataset sequences=virtual --split test -o evaluation
+    cpwc-keras evaluate dis mine=runs/transfer/network.h5 theirs=tracker.onnx --dataset sequences=virtual -o out
+    cpwc-keras evaluate c-pwc=runs/{vendor}/network.h5 --dataset alessandrini=/data/echo --views A4C -o table4
+    cpwc-keras evaluate dis my_package.tracking:flow --dataset loops=recordings -o real
+
+    Recordings with true motion (sequences, alessandrini, medicaid) give the endpoint error, per frame and from
+    end-diastole to end-systole, contour distances, GLS, MAPSE and segmental strain; those with contours (camus, ted)
+    all but the errors of motion; loops without labels (a folder of recordings, each with its contour: patient.dcm and
+    patient.json) the return of strain and shape after each whole beat.
+
+    Writes report.html, table.md, results.csv (one line a tracker and case), timing.csv, figures and videos. Started
+    again with the same options, an interrupted evaluation goes on where it stopped.
+    """
+    from rich.console import Console
+
+    from cpwc_keras.cli.progress import progress_bar
+    from cpwc_keras.files import locked_folder
+    from cpwc_keras.studies.cases import find_cases, select
+    from cpwc_keras.studies.measure import MeasureSettings
+    from cpwc_keras.studies.run import evaluate as run
+    from cpwc_keras.studies.run import plan
+    from cpwc_keras.studies.trackers import parse_trackers
+    from cpwc_keras.tracking.pair import names_network
+
+    name, equals, folder = dataset.partition("=")
+    if not equals or not folder:
+        raise click.UsageError(f"--dataset {dataset}: expected NAME=FOLDER, like sequences=simulated.")
+    specs = parse_trackers(trackers or _default_trackers())
+    if any(names_network(spec.spec) for spec in specs):
+        import_keras_quietly()
+    settings = MeasureSettings(composition, beat, tuple(spacing) if spacing else None)
+    cases = select(find_cases(name, folder), split, variants, views, patients, vendors, limit)
+    jobs = plan(cases, specs, output, settings)
+
+    console = Console()
+    patients_in_all = len({case.info.patient for case in cases})
+    console.print(
+        f"evaluate: {len(specs)} trackers on {len(cases)} recordings of {patients_in_all} patients → {output}",
+        soft_wrap=True,
+    )
+    with locked_folder(output) as held:
+        with progress_bar(console, "cases") as progress:
+            task = progress.add_task("measuring", total=len(jobs))
+
+            def on_result(result):
+                progress.update(task, note=f"{result.tracker} on {result.case.name}")
+                progress.advance(task)
+
+            try:
+                outcome = run(jobs, workers, on_result)
+            except KeyboardInterrupt:
+                click.echo(f"{output}: interrupted; the same command goes on where it stopped.", err=True)
+                raise click.exceptions.Exit(130) from None
+        options = {
+            "dataset": name, "split": split, "variants": variants, "views": views, "vendors": vendors,
+            "patients": patients, "limit": limit, "trackers": {spec.name: spec.spec for spec in specs},
+            "composition": composition, "beat": beat, "spacing": spacing or None,
+        }
+        with console.status("writing the report"):
+            _report(held, outcome, cases, options, videos)
+    return _show(console, outcome, output)
+# fmt: on
+
+
+def _default_trackers() -> tuple[str, ...]:
+    from cpwc_keras.baselines.catalog import BASELINES
+    from cpwc_keras.models.presets import DEFAULT_PRESET
+
+    return (*BASELINES, DEFAULT_PRESET)
+
+
+def _report(folder, outcome, cases, options, videos) -> None:
+    from cpwc_keras.studies.report import write_report
+
+    by_name = {case.info.name: case for case in cases}
+
+    def frames_of(info):
+        recording = by_name[info.name].read()
+        return getattr(recording, "loop", recording).frames
+
+    title = f"Motion estimation on {cases[0].info.dataset}"
+    write_report(folder, outcome.results, title, options, frames_of if videos else None)
+
+
+def _show(console, outcome, output) -> int:
+    """The table, what failed, and the exit code."""
+    from cpwc_keras.studies.tables import parts, tables
+
+    for part in parts(outcome.results):
+        console.print(f"\n[bold]{part.title}[/bold]")
+        for table in tables(part):
+            console.print()
+            console.print(_rich(table))
+            for remark in table.remarks:
+                console.print(remark, style="dim")
+    failed = [result for result in outcome.results if result.error]
+    for result in failed[:10]:
+        click.echo(f"Error: {result.tracker} on {result.case.name}: {result.error}", err=True)
+    if len(failed) > 10:
+        click.echo(f"Error: … and {len(failed) - 10:,} more; results.csv lists them all.", err=True)
+    kept = f" ({outcome.kept:,} were there already)" if outcome.kept else ""
+    console.print(f"\n{len(outcome.results):,} results{kept}; see {output / 'report.html'}.", soft_wrap=True)
+    return 1 if outcome.broken else 2 if failed else 0
+
+
+def _rich(table):
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=table.title, title_justify="left", box=SIMPLE_HEAD)
+    for number, header in enumerate(table.headers):
+        shown.add_column(header, justify="right" if number else "left", overflow="fold")
+    for row, cells in enumerate(table.rows):
+        texts = [Text(cell, "bold" if (row, column) in table.bold else "") for column, cell in enumerate(cells)]
+        shown.add_row(*texts, style="dim" if row >= table.paper_from else "", end_section=row == table.paper_from - 1)
+    return shown

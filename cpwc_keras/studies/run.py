@@ -1,0 +1,180 @@
+"""Many trackers on many cases: in one process or several, taken up again after an interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+from cpwc_keras.errors import InputError
+from cpwc_keras.files import WriteError
+from cpwc_keras.processes import in_processes
+from cpwc_keras.studies.cases import Case
+from cpwc_keras.studies.measure import MeasureSettings, measure
+from cpwc_keras.studies.results import FORMAT_VERSION, CaseResult, read_result, write_result
+from cpwc_keras.studies.trackers import TrackerSpec, fingerprint, load
+
+RESULTS = "results"
+"""Folder of the results within that of an evaluation."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One tracker on one case.
+
+    Attributes:
+        case: what is measured on.
+        name: the tracker's in the tables.
+        spec: what `as_tracker` takes.
+        settings: how it is measured.
+        path: of the result's file.
+        key: what the result was made with: another key is measured anew.
+    """
+
+    case: Case
+    name: str
+    spec: str
+    settings: MeasureSettings
+    path: Path
+    key: str
+
+
+@dataclass
+class Evaluation:
+    """What came of it.
+
+    Attributes:
+        results: of every tracker on every case, trackers in their order and cases in theirs; those that could not be
+            measured say why.
+        kept: how many of them were there already.
+        broken: tracker and case → the traceback of an error that is not the user's.
+    """
+
+    results: list[CaseResult] = field(default_factory=list)
+    kept: int = 0
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def plan(cases: Sequence[Case], trackers: Sequence[TrackerSpec], folder: Path, settings: MeasureSettings) -> list[Job]:
+    """A job for each tracker and case; nothing is measured or written.
+
+    Raises:
+        InputError: a tracker cannot be loaded, or has no file for a vendor.
+    """
+    # Each tracker is loaded once here, so that a mistake is found before any work.
+    for spec in dict.fromkeys(
+        t.of_vendor(c.info.vendor) for t in trackers for c in (cases if t.by_vendor else cases[:1])
+    ):
+        load(spec)
+    jobs = []
+    for tracker in trackers:
+        for case in cases:
+            spec = tracker.of_vendor(case.info.vendor)
+            path = folder / RESULTS / _file_name(tracker.name) / f"{_file_name(case.info.name)}.h5"
+            content = {
+                "format": FORMAT_VERSION,
+                "tracker": fingerprint(spec),
+                "case": asdict(case.info),
+                "files": _content(case.item.files),
+                "settings": asdict(settings),
+            }
+            key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+            jobs.append(Job(case, tracker.name, spec, settings, path, key))
+    paths = [job.path for job in jobs]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise InputError(f"Two results would be written to {twice}; name the trackers or the cases apart.")
+    return jobs
+
+
+def evaluate(
+    jobs: Sequence[Job], workers: int = 1, on_result: Callable[[CaseResult], None] = lambda result: None
+) -> Evaluation:
+    """Measure what has not been measured yet; a case that fails does not stop the others.
+
+    The results do not depend on the number of workers; only the seconds do.
+
+    Args:
+        jobs: of `plan`, in a folder that this run holds (`files.locked_folder`).
+        workers: processes; 1: this process, with all cores.
+        on_result: called with each result as it comes, those that were there first.
+
+    Raises:
+        InputError: a file cannot be written, or a worker was killed.
+    """
+    outcome = Evaluation()
+    found = {job.path: result for job in jobs if (result := read_result(job.path, job.key)) is not None}
+    outcome.kept = len(found)
+    for result in found.values():
+        on_result(result)
+    waiting = [job for job in jobs if job.path not in found]
+    with closing(_outcomes(waiting, workers)) as outcomes:
+        for job, result_of in outcomes:
+            try:
+                result = result_of()
+            except WriteError:  # every other job would meet it, too
+                raise
+            except MemoryError:
+                result = _failed(job, "memory ran out; use fewer workers.")
+            except Exception as error:
+                outcome.broken[f"{job.name} on {job.case.info.name}"] = "".join(traceback.format_exception(error))
+                result = _failed(job, f"failed unexpectedly ({type(error).__name__}: {error})")
+            found[job.path] = result
+            on_result(result)
+    outcome.results = [found[job.path] for job in jobs]
+    return outcome
+
+
+def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Callable[[], CaseResult]]]:
+    """Each job with what returns its result, or raises what went wrong."""
+    if workers <= 1:
+        yield from ((job, partial(_work, job)) for job in jobs)
+        return
+    with closing(in_processes(jobs, _work, lambda job: (job,), workers)) as outcomes:
+        for job, future in outcomes:
+            yield job, future.result
+
+
+def _work(job: Job) -> CaseResult:
+    """Measure and keep the result, failed or not."""
+    result = measure(job.case, load(job.spec), job.name, job.settings)
+    write_result(job.path, result, job.key)
+    return result
+
+
+def _failed(job: Job, reason: str) -> CaseResult:
+    return CaseResult(job.name, job.case.info, error=reason)
+
+
+def _content(paths: tuple[Path, ...]) -> str:
+    """Fingerprint of what files hold."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(_sha256(path).encode())
+    return total.hexdigest()
+
+
+_hashes: dict[Path, str] = {}
+
+
+def _sha256(path: Path) -> str:
+    if path not in _hashes:
+        try:
+            with open(path, "rb") as file:
+                _hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    return _hashes[path]
+
+
+def _file_name(name: str) -> str:
+    """A name that any file system takes; different names stay different."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).lstrip(".")
+    return (
+        plain if plain == name and len(name) < 100 else f"{plain[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    )

@@ -1,0 +1,112 @@
+"""Points carried through a loop by a tracker, pair of frames by pair of frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpwc_keras.tracking.composition import compose, sample_flow
+from cpwc_keras.tracking.pair import Tracker, estimate
+from cpwc_keras.types import CineLoop
+
+_MARGIN = 0.4
+"""How much of the points' longer side a window shows around them."""
+
+_GRID_PX = 16
+"""Windows start at multiples of this, so that a network's coarser levels see the heart at the same phase."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The motion between two neighbouring frames, as the tracker gave it.
+
+    Attributes:
+        here: index of the frame the points come from.
+        there: index of the frame they are carried to, `here` + 1 or - 1.
+        forward: (h, w, 2) px, from `here` to `there`, of the window that was shown to the tracker.
+        backward: (h, w, 2) px, from `there` to `here`.
+        origin: (2,) (x, y) px of the window's first pixel in the image.
+        seconds: that the tracker took for both; NaN where the frames are the same and it was not asked.
+    """
+
+    here: int
+    there: int
+    forward: np.ndarray
+    backward: np.ndarray
+    origin: np.ndarray
+    seconds: float
+
+
+def carry(
+    loop: CineLoop,
+    points: np.ndarray,
+    run: Tracker,
+    start: int = 0,
+    composition: bool = True,
+    window: bool = False,
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Carry points from one frame forward to the end of the loop and backward to its beginning.
+
+    Both directions of each pair are estimated; with `composition` the motion is the mean of both (II-B.5), else the
+    forward one alone. Frames that repeat the one before do not move anything. One pair is in memory at a time.
+
+    Args:
+        loop: the images.
+        points: (..., 2) (x, y) pixels in the frame `start`.
+        run: the tracker.
+        start: index of the frame the points are given in.
+        composition: average both directions.
+        window: show the tracker the points with a margin instead of the whole image.
+        on_step: called with the motion of each pair as it comes.
+
+    Returns:
+        carried: (T, ..., 2) float64 pixels.
+        disagreement: (T, ..., 2) pixels: for the step that led to each frame, where forward and backward motion miss
+            each other (`composition.compose`); 0 at `start`.
+
+    Raises:
+        InputError: the tracker returned something else than finite flows of the images' size.
+    """
+    shape = loop.frames.shape[1:]
+    carried = np.empty((len(loop), *points.shape))
+    disagreement = np.zeros_like(carried)
+    carried[start] = points
+    size = _window_size(points, shape) if window else shape
+    steps = [(t, t + 1) for t in range(start, len(loop) - 1)] + [(t, t - 1) for t in range(start, 0, -1)]
+    for here, there in steps:
+        rows, columns = _window(carried[here], size, shape)
+        origin = np.array([columns.start, rows.start])
+        pair = loop.frames[[here, there], rows, columns]
+        if np.array_equal(loop.frames[here], loop.frames[there]):
+            forward = backward = np.zeros((*pair.shape[1:], 2), np.float32)
+            seconds = float("nan")
+        else:
+            begun = time.perf_counter()
+            forward, backward = estimate(run, pair, pair[::-1])
+            seconds = time.perf_counter() - begun
+        displacement, disagreement[there] = compose(forward, backward, carried[here] - origin)
+        if not composition:
+            displacement = sample_flow(forward, carried[here] - origin)
+        carried[there] = carried[here] + displacement
+        on_step(Step(here, there, forward, backward, origin, seconds))
+    return carried, disagreement
+
+
+def _window_size(points: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of what a network is shown: multiples of 64, the network's padding, or the whole image."""
+    extent = np.ptp(points.reshape(-1, 2), axis=0)[::-1]
+    wanted = np.ceil((extent + 2 * _MARGIN * extent.max()) / 64) * 64
+    return min(int(wanted[0]), shape[0]), min(int(wanted[1]), shape[1])
+
+
+def _window(points: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a window of this size around the points, inside of the image."""
+    flat = points.reshape(-1, 2)
+    centre = ((flat.min(axis=0) + flat.max(axis=0)) / 2)[::-1]
+    wanted = np.round((centre - np.array(size) / 2) / _GRID_PX).astype(int) * _GRID_PX
+    start = np.clip(wanted, 0, np.array(shape) - size)
+    return slice(start[0], start[0] + size[0]), slice(start[1], start[1] + size[1])

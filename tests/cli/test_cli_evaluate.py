@@ -1,0 +1,70 @@
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
+from affine_hearts import write
+
+COMMAND = Path(sys.executable).with_name("cpwc-keras")
+TRACKERS = Path(__file__).parents[1] / "studies" / "affine_hearts.py"
+
+
+def evaluate(folder, *arguments, code=0):
+    done = subprocess.run(
+        [COMMAND, "evaluate", *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+def test_a_table_and_a_report(tmp_path):
+    write(tmp_path / "data", seeds=(0, 1, 2), variants=("clean", "reverberation"))
+    options = ("zero", f"truth={TRACKERS}:truth", "--dataset", "sequences=data", "-o", "out")
+    out, _ = evaluate(tmp_path, *options)
+    assert "2 trackers on 6 recordings of 3 patients" in out and "zero" in out and "c-PWC-Net-60A" in out
+    folder = tmp_path / "out"
+    assert {"report.html", "table.md", "results.csv", "timing.csv", "results", "figures", "videos"} <= {
+        path.name for path in folder.iterdir()
+    }
+    with open(folder / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    assert all(abs(float(row["epe_mm"])) < 1e-4 for row in rows if row["tracker"] == "truth")
+    before = (folder / "results.csv").read_bytes()
+    out, _ = evaluate(tmp_path, *options, "--no-videos", "--workers", 2)
+    assert "12 were there already" in out and (folder / "results.csv").read_bytes() == before
+    assert not list(folder.rglob("*.partial*")) and not (folder / ".cpwc-keras.lock").exists()
+
+
+def test_failures_are_said_and_counted(tmp_path):
+    write(tmp_path / "data", seeds=(0,))
+    arguments = ("zero", f"lost={TRACKERS}:nowhere", "--dataset", "sequences=data", "-o", "out", "--no-videos")
+    out, err = evaluate(tmp_path, *arguments, code=2)
+    assert err.startswith("Error: lost on p0_clean: ") and len(err.strip().splitlines()) == 1
+    assert "1 failed" in out and "1 failed" in (tmp_path / "out/table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("zero", "--dataset", "sequences"), "expected NAME=FOLDER"),
+        (("zero", "--dataset", "chairs=data"), "cannot be measured on"),
+        (("zero", "--dataset", "sequences=absent"), "absent"),
+        (("zero", "--dataset", "sequences=data", "--variants", "fog"), "'fog'"),
+        (("zero", "--dataset", "sequences=data", "--beat", "1"), "beat"),
+        (("zero", "--dataset", "sequences=data", "--spacing", "0", "1"), "spacing"),
+        (("nonsense", "--dataset", "sequences=data"), "neither a tracker"),
+        (("zero", "zero", "--dataset", "sequences=data"), "called 'zero'"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path, arguments, said):
+    write(tmp_path / "data", seeds=(0,))
+    _, err = evaluate(tmp_path, *arguments, "-o", "out", code=2)
+    assert said in err and not (tmp_path / "out").exists()
+    assert err.startswith("Usage") or len(err.strip().splitlines()) == 1
