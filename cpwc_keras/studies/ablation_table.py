@@ -103,15 +103,15 @@ def make_table(work: Plan, outcome: Outcome) -> Table:
     for row in ablation.rows:
         ours, paper = done.get(row), f"{row.paper.mean:.2f} ± {row.paper.sd:.2f}"
         if ours is None:
-            rows.append([row.method, *[ABSENT] * 4, paper, ABSENT])
+            rows.append([row.method, *[ABSENT] * 3, paper, ABSENT])
             continue
-        steps = f"{ours.steps:,} of ≈ {_two_digits(paper_steps(ablation, ours.training.experiment))}"
+        steps = f"{ours.steps:,} of {_two_digits(paper_steps(ablation, ours.training.experiment))}"
         cases = f"{ours.epe_mm.n} ({ours.failed} failed)" if ours.failed else str(ours.epe_mm.n)
-        rows.append([row.method, f"{ours.parameters:,}", steps, f"{ours.epochs:.2g}", _text(ours.epe_mm), paper, cases])
+        rows.append([row.method, f"{ours.parameters / 1e6:.2f} M", steps, _text(ours.epe_mm), paper, cases])
     share = f"{len(done)} of {len(rows)} rows"
     return Table(
         f"Table {ablation.number}: {ablation.title}" + (f" ({share})" if len(done) < len(rows) else ""),
-        ["row", "parameters", "steps", "epochs", "EPE (mm)", "EPE (paper, mm)", "recordings"],
+        ["row", "parameters", "steps of ≈ paper's", "EPE (mm)", "paper (mm)", "cases"],
         rows,
         len(rows),
         remarks=tuple(_remarks(work, list(done.values()), outcome)),
@@ -189,10 +189,10 @@ def _remarks(work: Plan, done: list[Measured], outcome: Outcome):
         yield f"Set otherwise than in the paper: {'; '.join(differing)}."
     yield _start([m.training.experiment.weights for m in done])
     yield _test(work, experiment)
-    yield ablation.note
     zero = statistic(r.scalars["epe_mm"] for r in outcome.results[ZERO] if "epe_mm" in r.scalars)
     if zero.n:
         yield f"A tracker that finds no motion at all has an EPE of {_text(zero)} mm on them."
+    yield ablation.note
     yield "σ is over recordings; the paper does not say over what its own is taken."
 
 
