@@ -50,10 +50,25 @@ def upsample_flow(flow, factor: int):
         ValueError: `flow` is not (B, h, w, 2).
     """
     require_maps("flow", flow.shape, channels=2)
-    if factor == 1:
-        return flow
-    height, width = ops.shape(flow)[1:3]
-    return ops.image.resize(flow, (height * factor, width * factor), interpolation="bilinear")
+    return flow if factor == 1 else _stretch(_stretch(flow, 1, factor), 2, factor)
+
+
+def _stretch(maps, axis: int, factor: int):
+    """Linear interpolation along an axis between the centres of its cells; half a cell at both ends is constant.
+
+    Each of the `factor` phases has weights of its own, so that the size need not be known when the graph is built
+    (`ops.image.resize` wants to know it).
+    """
+    size = ops.shape(maps)
+    one = (slice(None),) * 4
+    first, last, before, here, after = (
+        (*one[:axis], part, *one[axis + 1 :])
+        for part in (slice(0, 1), slice(-1, None), slice(None, -2), slice(1, -1), slice(2, None))
+    )
+    padded = ops.concatenate([maps[first], maps, maps[last]], axis=axis)
+    offsets = [(phase + 0.5) / factor - 0.5 for phase in range(factor)]
+    phases = [padded[here] * (1 - abs(t)) + padded[before if t < 0 else after] * abs(t) for t in offsets]
+    return ops.reshape(ops.stack(phases, axis=axis + 1), (*size[:axis], size[axis] * factor, *size[axis + 1 :]))
 
 
 def downsample_masked_flow(flow, mask, factor: int):

@@ -95,90 +95,126 @@ class _Grid:
         return sample_field(field, np.clip(places, 0, last))[0]
 
 
+@dataclass(frozen=True)
+class _Windows:
+    """All windows of an image, by their top left corners; the arrays have a margin of zeros as wide as the search.
+
+    Attributes:
+        pixels: of the image.
+        mean: of each window.
+        gain: one over the norm of a window less its mean; 0 where it shows nothing or leaves the image.
+    """
+
+    pixels: np.ndarray
+    mean: np.ndarray
+    gain: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray, window: int, margin: int) -> _Windows:
+        mean, square = (
+            average(image, cv2.CV_64F, (window, window), anchor=(0, 0))[: 1 - window, : 1 - window]
+            for average in (cv2.boxFilter, cv2.sqrBoxFilter)
+        )
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        gain = np.where(deviation > _TEXTURE, 1 / (window * np.maximum(deviation, _TEXTURE)), 0)
+        return cls(*(np.pad(array.astype(np.float32), margin) for array in (image, mean, gain)))
+
+
 def _flow(first, second) -> np.ndarray:
     first, second = (cv2.GaussianBlur(image, (0, 0), _BLUR) for image in (first, second))
-    flow, coarser = None, None
+    grid, flow = None, None
     for window, radius in SEARCHES:
-        grid = _Grid.over(first.shape, window)
-        guess = np.zeros(grid.corners.shape) if flow is None else coarser.interpolate(flow, grid.centres)
-        flow, _ = smooth(*_match(first, second, grid, guess, radius), tolerance=_TOLERANCE)
-        coarser = grid
+        coarser, grid = grid, _Grid.over(first.shape, window)
+        guess = np.zeros(grid.corners.shape) if coarser is None else coarser.interpolate(flow, grid.centres)
+        both_ways = window == SEARCHES[-1][0]  # of the scales before, only whole pixels are used
+        flow, _ = smooth(*_match(first, second, grid, guess, radius, both_ways), tolerance=_TOLERANCE)
     return grid.interpolate(flow, pixel_grid(first.shape))
 
 
-def _match(first, second, grid, guess, radius) -> tuple[np.ndarray, np.ndarray]:
+def _match(first, second, grid, guess, radius, both_ways) -> tuple[np.ndarray, np.ndarray]:
     """One scale: the displacement (rows, columns, 2) of every window and its correlation (rows, columns)."""
-    window, size = grid.window, grid.window + 2 * radius  # no lag of the search wraps around in a transform so wide
-    mean, gain = _mean_and_gain(first, window)
-    second_gain = np.pad(_mean_and_gain(second, window)[1], radius)
-    second = np.pad(second, radius)
-    shows = gain[np.ix_(grid.rows, grid.columns)] > 0
-    corners = grid.corners[shows]
-    furthest = np.array(gain.shape[::-1]) - 1
-    guess = np.clip(corners + np.rint(guess[shows]).astype(np.int64), 0, furthest) - corners
-    peaks = np.zeros((len(corners), 3), np.float32)
-    batch = max(_BATCH // size**2, 1)
-    for start in range(0, len(corners), batch):
+    last = np.array(first.shape[::-1]) - grid.window
+    first, second = (_Windows.of(image, grid.window, radius) for image in (first, second))
+    shows = first.gain[np.ix_(grid.rows + radius, grid.columns + radius)] > 0
+    here = grid.corners[shows]
+    there = np.clip(here + np.rint(guess[shows]).astype(np.int64), 0, last)
+    peaks = np.zeros((len(here), 3), np.float32)
+    batch = max(_BATCH // (grid.window + 2 * radius) ** 2, 1)
+    for start in range(0, len(here), batch):
         part = slice(start, start + batch)
-        cut = np.zeros((2, len(corners[part]), size, size), np.float32)
-        _cut(first, mean, second, corners[part], guess[part], window, cut)
-        templates, regions = fft.rfft2(cut)
-        correlation = fft.irfft2(np.conj(templates, out=templates) * regions, s=(size, size))
-        _find_peaks(correlation, gain, second_gain, corners[part], guess[part], radius, peaks[part])
+        scores = _correlate(first, second, here[part], there[part], grid.window, radius)
+        if both_ways:
+            scores += _correlate(second, first, there[part], here[part], grid.window, radius)[:, ::-1, ::-1]
+            scores /= 2
+        _find_peaks(scores, there[part] - here[part], peaks[part])
     found = np.zeros((*shows.shape, 3), np.float32)
     found[shows] = peaks
     return found[..., :2], found[..., 2]
 
 
-def _mean_and_gain(image, window) -> tuple[np.ndarray, np.ndarray]:
-    """Of the window with each corner: its mean, and one over the norm of the rest, or 0 where it shows nothing."""
-    filters = (cv2.boxFilter, cv2.sqrBoxFilter)
-    mean, square = (
-        each(image, cv2.CV_64F, (window, window), anchor=(0, 0))[: 1 - window, : 1 - window] for each in filters
-    )
-    variance = np.maximum(square - mean**2, 0)
-    gain = np.where(variance > _TEXTURE**2, 1 / (window * np.sqrt(np.maximum(variance, _TEXTURE**2))), 0)
-    return mean.astype(np.float32), gain.astype(np.float32)
+def _correlate(first, second, here, there, window, radius) -> np.ndarray:
+    """Normalised cross-correlation of the windows `here` in the first image with those around `there` in the second.
+
+    Returns:
+        (windows, lags, lags), from -radius to radius along y and x; -inf where one of both windows shows nothing.
+    """
+    size = window + 2 * radius  # no lag wraps around in a transform so wide
+    cut = np.zeros((2, len(here), size, size), np.float32)
+    _cut(first.pixels, first.mean, second.pixels, here, there, window, radius, cut)
+    templates, regions = fft.rfft2(cut)
+    products = fft.irfft2(np.conj(templates, out=templates) * regions, s=(size, size))
+    scores = np.empty((len(here), 2 * radius + 1, 2 * radius + 1), np.float32)
+    _normalise(products, first.gain, second.gain, here, there, scores)
+    return scores
 
 
 @njit(nogil=True, cache=True)
-def _cut(first, mean, second, corners, guess, window, cut):
-    """Fill `cut` with the windows of the first image, less their mean, and the regions of the second to search in."""
-    size = cut.shape[2]
-    for n in range(len(corners)):
-        x, y = corners[n]
-        middle = mean[y, x]
+def _cut(first, mean, second, here, there, window, radius, cut):
+    """Copy the windows of the first image, less their mean, and the regions of the second to search in."""
+    size = window + 2 * radius
+    for n in range(len(here)):
+        x, y = here[n, 0] + radius, here[n, 1] + radius
         for row in range(window):
             for column in range(window):
-                cut[0, n, row, column] = first[y + row, x + column] - middle
-        x, y = x + guess[n, 0], y + guess[n, 1]
+                cut[0, n, row, column] = first[y + row, x + column] - mean[y, x]
+        x, y = there[n]
         for row in range(size):
             for column in range(size):
                 cut[1, n, row, column] = second[y + row, x + column]
 
 
 @njit(nogil=True, cache=True)
-def _find_peaks(correlation, gain, second_gain, corners, guess, radius, peaks):
-    """Fill `peaks` with the displacement (dx, dy) of most normalised correlation, and that; 0 where it is no peak."""
-    lags = 2 * radius + 1
-    score = np.empty((lags, lags), np.float32)
-    for n in range(len(corners)):
-        x, y = corners[n]
-        left, top = x + guess[n, 0], y + guess[n, 1]
+def _normalise(products, first_gain, second_gain, here, there, scores):
+    lags = scores.shape[1]
+    radius = lags // 2
+    for n in range(len(here)):
+        gain = first_gain[here[n, 1] + radius, here[n, 0] + radius]
+        x, y = there[n]
+        for row in range(lags):
+            for column in range(lags):
+                both = gain * second_gain[y + row, x + column]
+                scores[n, row, column] = products[n, row, column] * both if both > 0 else -np.inf
+
+
+@njit(nogil=True, cache=True)
+def _find_peaks(scores, displacement, peaks):
+    """Where each correlation is highest, (dx, dy), and how high; 0 where that is no peak."""
+    lags = scores.shape[1]
+    for n in range(len(scores)):
         best, row, column = np.float32(0), 0, 0
         for i in range(lags):
             for j in range(lags):
-                score[i, j] = correlation[n, i, j] * gain[y, x] * second_gain[top + i, left + j]
-                if score[i, j] > best:
-                    best, row, column = score[i, j], i, j
+                if scores[n, i, j] > best:
+                    best, row, column = scores[n, i, j], i, j
         if not (0 < row < lags - 1 and 0 < column < lags - 1):
             continue
-        if second_gain[top + row - 1 : top + row + 2, left + column - 1 : left + column + 2].min() == 0:
+        around = scores[n, row - 1 : row + 2, column - 1 : column + 2]
+        if around.min() == -np.inf:
             continue
-        dx, dy = _vertex(score[row - 1 : row + 2, column - 1 : column + 2])
+        dx, dy = _vertex(around)
         if abs(dx) <= 1 and abs(dy) <= 1:
-            peaks[n, 0] = guess[n, 0] + column - radius + dx
-            peaks[n, 1] = guess[n, 1] + row - radius + dy
+            peaks[n, 0] = displacement[n, 0] + column - lags // 2 + dx
+            peaks[n, 1] = displacement[n, 1] + row - lags // 2 + dy
             peaks[n, 2] = min(best, np.float32(1))
 
 

@@ -33,8 +33,7 @@ def smooth(
 ) -> tuple[np.ndarray, float]:
     """Smooth a vector field by as much as its own noise asks for.
 
-    A constant is kept as it is. So is a plane but for the border: where the data are clean, s stands at its lower bound
-    and bends the outermost nodes by 0.1 % of a step.
+    The plane that fits best is taken out beforehand, since reflecting borders would bend it, and put back in the end.
 
     Args:
         values: (rows, columns, components); what stands where the weight is 0 is not looked at.
@@ -54,15 +53,15 @@ def smooth(
     bounds = np.log10([_smoothness(leverage) for leverage in _LEVERAGES])
     if not known.any():
         return np.zeros(values.shape, np.float32), float(10 ** bounds[1])
-    values = _nearest_known(np.pad(np.asarray(values, np.float32), (*padding, (0, 0))), known)
-    mean = values[known].mean(axis=0, dtype=np.float64).astype(np.float32)
-    values = np.ascontiguousarray(np.moveaxis(values - mean, -1, 0))
+    values = np.pad(np.moveaxis(np.asarray(values, np.float32), -1, 0), ((0, 0), *padding))
+    plane = _plane(np.where(known, values, 0), weights)
+    values = _nearest_known(values - plane, known)
     penalty = _squared_laplacian(known.shape)
     smoothed, exponent = _fit(values, weights, penalty, _coarse(values), bounds, tolerance)
     for _ in range(_ROBUST_STEPS - 1 if robust else 0):
         trusted = weights * _bisquare(values - smoothed, known, _leverage(10**exponent))
         smoothed, exponent = _fit(values, trusted, penalty, smoothed, _around(exponent, 1, bounds), tolerance)
-    return np.moveaxis(smoothed, 0, -1)[:rows, :columns] + mean, float(10**exponent)
+    return np.moveaxis(smoothed + plane, 0, -1)[:rows, :columns], float(10**exponent)
 
 
 def _fit(values, weights, penalty, smoothed, bounds, tolerance) -> tuple[np.ndarray, float]:
@@ -150,9 +149,17 @@ def _squared_laplacian(shape: tuple[int, int]) -> np.ndarray:
     return ((rows[:, None] + columns) ** 2).astype(np.float32)
 
 
+def _plane(values, weights) -> np.ndarray:
+    """The weighted least squares fit of each component by a plane."""
+    design = np.stack([np.ones(weights.shape), *np.indices(weights.shape)]).reshape(3, -1)
+    weighted = design * weights.ravel()
+    coefficients = np.linalg.lstsq(weighted @ design.T, weighted @ values.reshape(len(values), -1).T)[0]
+    return (coefficients.T @ design).reshape(values.shape).astype(np.float32)
+
+
 def _nearest_known(values, known) -> np.ndarray:
     nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return values[tuple(nearest)]
+    return values[:, *nearest]
 
 
 def _coarse(values) -> np.ndarray:

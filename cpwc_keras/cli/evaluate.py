@@ -26,6 +26,8 @@ def _list(context, parameter, value):
 @click.option("--vendors", callback=_list, metavar="LIST", help="Only these makers of scanners.")
 @click.option("--patients", callback=_list, metavar="LIST", help="Only these (p1,p2,…).")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N patients of what is left.")
+@click.option("--metrics", callback=_list, metavar="LIST",
+              help="Only these: epe, contours, strain, segments, closure.  [default: all that the dataset allows]")
 @click.option("--composition/--no-composition", default=True, show_default=True,
               help="Follow the mean of forward and backward motion (section II-B.5 of the paper).")
 @click.option("--beat", type=float, metavar="FRAMES",
@@ -36,8 +38,8 @@ def _list(context, parameter, value):
               help="Processes; a single one uses all cores for one case at a time.")
 @click.option("--videos/--no-videos", default=True, show_default=True,
               help="Films of each tracker's best and worst case.")
-def evaluate(trackers, dataset, output, split, variants, views, vendors, patients, limit, composition, beat, spacing,
-             workers, videos):
+def evaluate(trackers, dataset, output, split, variants, views, vendors, patients, limit, metrics, composition, beat,
+             spacing, workers, videos):
     """Measure trackers on a dataset, in millimetres and percent, beside the paper's figures.
 
     TRACKER is a baseline (zero, fft-xcorr, farneback, dis), a preset, a weights file, an ONNX file, or a Python
@@ -65,6 +67,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
     from cpwc_keras.files import locked_folder
     from cpwc_keras.studies.cases import find_cases, select
     from cpwc_keras.studies.measure import MeasureSettings
+    from cpwc_keras.studies.metrics import keep, require
     from cpwc_keras.studies.run import evaluate as run
     from cpwc_keras.studies.run import plan
     from cpwc_keras.studies.trackers import parse_trackers
@@ -78,6 +81,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
         import_keras_quietly()
     settings = MeasureSettings(composition, beat, tuple(spacing) if spacing else None)
     cases = select(find_cases(name, folder), split, variants, views, patients, vendors, limit)
+    require(metrics, cases)
     jobs = plan(cases, specs, output, settings)
 
     console = Console()
@@ -99,9 +103,11 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
             except KeyboardInterrupt:
                 click.echo(f"{output}: interrupted; the same command goes on where it stopped.", err=True)
                 raise click.exceptions.Exit(130) from None
+        outcome.results = [keep(result, metrics) for result in outcome.results]
         options = {
             "dataset": name, "split": split, "variants": variants, "views": views, "vendors": vendors,
-            "patients": patients, "limit": limit, "trackers": {spec.name: spec.spec for spec in specs},
+            "patients": patients, "limit": limit, "metrics": metrics,
+            "trackers": {spec.name: spec.spec for spec in specs},
             "composition": composition, "beat": beat, "spacing": spacing or None,
         }
         with console.status("writing the report"):

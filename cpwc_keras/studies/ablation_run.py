@@ -28,8 +28,8 @@ DATASETS = ("alessandrini", "sequences", "medicaid")
 HE = "none"
 """Weights of this name: He initialisation."""
 
-ZERO = "zero"
-"""The tracker that finds no motion, measured beside the networks as a yardstick."""
+ZERO, START = "zero", "start"
+"""Yardsticks measured beside the networks: the tracker that finds no motion, and the weights that all start from."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,19 @@ class Plan:
     cases: tuple[Case, ...]
     test_recordings: int
 
+    @property
+    def start(self) -> str:
+        """The weights that all networks start from; "" where they are of He initialisation or differ."""
+        weights = {training.experiment.weights for training in self.trainings}
+        return weights.pop() if len(weights) == 1 else ""
+
 
 @dataclass
 class Outcome:
     """What came of it.
 
     Attributes:
-        results: network → its results on the test part.
+        results: network, `ZERO` or `START` → its results on the test part.
         broken: tracker and case → the traceback of an error that is not the user's.
     """
 
@@ -170,6 +176,9 @@ def run(
         if all(result.error for result in outcome.results[ZERO]):  # better known now than after the training
             result = outcome.results[ZERO][0]
             raise InputError(f"No test recording can be measured; {result.case.name}: {result.error}")
+        if work.start:
+            on_stage(START, "measuring")
+            _measure(work, START, work.start, workers, on_progress, outcome)
         for training in work.trainings:
             if not training.finished:
                 on_stage(training.name, "training")

@@ -14,7 +14,7 @@ from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.models.weights_file import read_card
 from cpwc_keras.record import versions, write_json
 from cpwc_keras.studies.ablation import Ablation, Row
-from cpwc_keras.studies.ablation_run import ZERO, Outcome, Plan, Training
+from cpwc_keras.studies.ablation_run import START, ZERO, Outcome, Plan, Training
 from cpwc_keras.studies.summary import Statistic, statistic
 from cpwc_keras.studies.tables import ABSENT, Table, markdown
 from cpwc_keras.training.experiment import Experiment, load_experiment
@@ -189,9 +189,10 @@ def _remarks(work: Plan, done: list[Measured], outcome: Outcome):
         yield f"Set otherwise than in the paper: {'; '.join(differing)}."
     yield _start([m.training.experiment.weights for m in done])
     yield _test(work, experiment)
-    zero = statistic(r.scalars["epe_mm"] for r in outcome.results[ZERO] if "epe_mm" in r.scalars)
-    if zero.n:
-        yield f"A tracker that finds no motion at all has an EPE of {_text(zero)} mm on them."
+    for tracker, words in ((START, "The weights that training started from have"), (ZERO, "Finding no motion has")):
+        errors = statistic(r.scalars["epe_mm"] for r in outcome.results.get(tracker, ()) if "epe_mm" in r.scalars)
+        if errors.n:
+            yield f"{words} an EPE of {_text(errors)} mm on them."
     yield ablation.note
     yield "σ is over recordings; the paper does not say over what its own is taken."
 

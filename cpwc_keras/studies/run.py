@@ -108,7 +108,8 @@ def evaluate(
         InputError: a file cannot be written, or a worker was killed.
     """
     outcome = Evaluation()
-    found = {job.path: result for job in jobs if (result := read_result(job.path, job.key)) is not None}
+    kept = ((job.path, read_result(job.path, job.key)) for job in jobs)
+    found = {path: result for path, result in kept if result is not None and not result.error}  # failures: once more
     outcome.kept = len(found)
     for result in found.values():
         on_result(result)

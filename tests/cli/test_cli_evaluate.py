@@ -59,6 +59,8 @@ def test_failures_are_said_and_counted(tmp_path):
         (("zero", "--dataset", "sequences=data", "--variants", "fog"), "'fog'"),
         (("zero", "--dataset", "sequences=data", "--beat", "1"), "beat"),
         (("zero", "--dataset", "sequences=data", "--spacing", "0", "1"), "spacing"),
+        (("zero", "--dataset", "sequences=data", "--metrics", "beauty"), "'beauty' is no metric"),
+        (("zero", "--dataset", "sequences=data", "--metrics", "epe,closure"), "'closure' needs real loops"),
         (("nonsense", "--dataset", "sequences=data"), "neither a tracker"),
         (("zero", "zero", "--dataset", "sequences=data"), "called 'zero'"),
     ],

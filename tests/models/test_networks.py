@@ -122,3 +122,13 @@ def test_wrong_images_are_named(small):
         small([np.zeros((1, 64, 64, 3), np.float32)] * 2)
     with pytest.raises(ValueError, match=r"\(1, 64, 64, 1\) and \(1, 64, 65, 1\)"):
         small([np.zeros((1, 64, 64, 1), np.float32), np.zeros((1, 64, 65, 1), np.float32)])
+
+
+def test_images_of_one_size_after_another():
+    """Keras gives up on fixed sizes after a few of them: the graph must not need to know any."""
+    network = PWCNet()
+    for size in ((64, 64), (64, 128), (100, 70)):
+        images = np.random.default_rng(0).random((2, 1, *size, 1), dtype=np.float32)
+        flow = network.predict_on_batch(list(images))
+        assert flow.shape == (1, *size, 2)
+        np.testing.assert_allclose(flow, network(list(images)), atol=1e-5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import ops
 
 from cpwc_keras.ops import crop_to, downsample_masked_flow, pad_to_multiple, upsample_flow
 
@@ -30,6 +31,13 @@ def test_upsampling_keeps_a_linear_field():
     fine = np.asarray(upsample_flow(coarse, 4))
     np.testing.assert_allclose(fine[:, 2:-2, 2:-2], field(fine_x, fine_y)[:, 2:-2, 2:-2], atol=1e-4)
     np.testing.assert_array_equal(upsample_flow(coarse, 1), coarse)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+def test_upsampling_is_the_bilinear_one_of_keras(factor):
+    flow = np.random.default_rng(1).random((2, 5, 7, 2), dtype=np.float32)
+    expected = ops.image.resize(flow, (5 * factor, 7 * factor), interpolation="bilinear")
+    np.testing.assert_allclose(upsample_flow(flow, factor), expected, atol=1e-6)
 
 
 def test_masked_downsampling_averages_what_is_known():

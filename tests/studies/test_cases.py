@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from affine_hearts import sequence, write
 from dataset_layouts import write_alessandrini, write_camus, write_ted
@@ -6,7 +7,10 @@ from cpwc_keras.errors import InputError
 from cpwc_keras.io.contours import Contour, write_contour
 from cpwc_keras.io.sequence_file import write_sequence
 from cpwc_keras.studies.cases import contour_of, find_cases, select
+from cpwc_keras.studies.metrics import keep, require
+from cpwc_keras.studies.results import CaseResult
 from cpwc_keras.studies.trackers import TrackerSpec, fingerprint, parse_trackers, vendor_folder
+from cpwc_keras.types import Sequence
 
 
 def names(cases):
@@ -56,6 +60,33 @@ def test_every_dataset_has_its_kind(tmp_path):
     assert {stills.info.kind, half.info.kind, ted.info.kind} == {"contours"} and ted.info.view == "A4C"
     trajectories = find_cases("alessandrini", tmp_path / "alessandrini")
     assert [(case.info.kind, case.info.view) for case in trajectories] == [("motion", "A4C")]
+
+
+def test_metrics_need_their_reference(tmp_path):
+    write(tmp_path / "mesh", seeds=(0,))
+    seq = sequence()
+    shape = (len(seq) - 1, *seq.loop.frames.shape[1:])
+    dense = Sequence(seq.loop, flows=np.zeros((*shape, 2), np.float32), masks=np.ones(shape, np.float32))
+    write_sequence(tmp_path / "dense" / "a.h5", dense)
+    write_camus(tmp_path / "camus")
+    mesh, flows, stills = (
+        find_cases(name, tmp_path / folder)
+        for name, folder in (("sequences", "mesh"), ("medicaid", "dense"), ("camus", "camus"))
+    )
+    require(("epe", "contours", "strain", "segments"), mesh)
+    require(("epe",), flows)
+    require(("contours", "strain"), stills)
+    for metric, cases, said in (
+        ("strain", flows, r"'strain' needs reference contours, which medicaid does not have; it allows epe"),
+        ("epe", stills, r"'epe' needs true motion, which camus stills does not have; it allows contours, strain"),
+        ("segments", stills, r"'segments' needs the true motion of a mesh"),
+    ):
+        with pytest.raises(InputError, match=said):
+            require((metric,), cases)
+    result = CaseResult("t", mesh[0].info, scalars={"epe_mm": 1.0, "d_m_mm": 2.0}, curves={"strain": np.zeros(2)})
+    kept = keep(result, ("epe",))
+    assert kept.scalars == {"epe_mm": 1.0} and not kept.curves
+    assert keep(result, ()) is result
 
 
 def test_loops_have_a_contour_beside_them(tmp_path):

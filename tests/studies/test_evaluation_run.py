@@ -68,6 +68,7 @@ def test_failures_are_counted_not_dropped(folder):
     assert (rows["zero"].cases, rows["zero"].failed) == (3, 0)
     assert (rows["nowhere"].cases, rows["nowhere"].failed) == (0, 3)
     assert not rows["nowhere"].means
+    assert evaluate(planned(folder, "zero", NOWHERE)).kept == 3  # what failed is tried again
 
 
 def test_rows_are_means_over_the_cases(folder):
