@@ -1,4 +1,11 @@
-"""FFT-Xcorr: block matching by normalised cross-correlation, the paper's classical reference (III-B.1)."""
+"""FFT-Xcorr: block matching by normalised cross-correlation, the paper's classical reference (III-B.1).
+
+It differs from `pymust.sptrack` in three points, each of which draws displacements to whole pixels on speckle shifted by
+fractions of one. Windows are correlated with every place of the second image, where `sptrack` tapers both and lets them
+wrap around. A paraboloid is fitted to 3 × 3 lags, where a parabola along each axis takes the axes of a slanted peak for
+those of the image. And at the last scale the correlation is the mean of both directions, since from one image to the
+other it is lopsided even if they are equal.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +43,10 @@ def fft_xcorr(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     Every window of the first image is sought in the second, around where the scale before has found it (rounded to
     pixels): its displacement is where the normalised cross-correlation has its maximum, refined to a fraction of a
-    pixel by a paraboloid. The displacements of a scale are then smoothed by an unsupervised robust spline, weighted by
-    the correlation; windows without texture, and windows whose correlation has no maximum inside the search and the
-    image, weigh nothing and are filled in. Those of the last scale are interpolated bilinearly at every pixel.
+    pixel by a paraboloid. At the last scale the correlation is the mean of both directions. The displacements of a
+    scale are then smoothed by an unsupervised robust spline, weighted by the correlation; windows without texture, and
+    windows whose correlation has no maximum inside the search and the image, weigh nothing and are filled in. Those of
+    the last scale are interpolated bilinearly at every pixel.
 
     Args:
         first: (B, H, W) images in [0, 1], H and W at least 32.
@@ -126,7 +134,7 @@ def _flow(first, second) -> np.ndarray:
     for window, radius in SEARCHES:
         coarser, grid = grid, _Grid.over(first.shape, window)
         guess = np.zeros(grid.corners.shape) if coarser is None else coarser.interpolate(flow, grid.centres)
-        both_ways = window == SEARCHES[-1][0]  # of the scales before, only whole pixels are used
+        both_ways = (window, radius) == SEARCHES[-1]  # of the scales before, only whole pixels are used
         flow, _ = smooth(*_match(first, second, grid, guess, radius, both_ways), tolerance=_TOLERANCE)
     return grid.interpolate(flow, pixel_grid(first.shape))
 
@@ -220,11 +228,7 @@ def _find_peaks(scores, displacement, peaks):
 
 @njit(nogil=True, cache=True)
 def _vertex(score):
-    """Where the paraboloid fitted to the 3 × 3 lags around a peak has its maximum (dx, dy); infinite where it has none.
-
-    One parabola along each axis (as in `pymust.sptrack`) takes the peak's axes for those of the image; over slanted
-    speckle that costs four times the error.
-    """
+    """Maximum (dx, dy) of the paraboloid fitted to the 3 × 3 lags around a peak; infinite where it has none."""
     slope_x = slope_y = bend_x = bend_y = np.float32(0)
     for k in range(3):
         slope_x += (score[k, 2] - score[k, 0]) / 6

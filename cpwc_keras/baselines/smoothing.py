@@ -88,7 +88,8 @@ def _least_gcv(values, weights, penalty, smoothed, bounds) -> float:
     def score(exponent):
         shrink = 1 / (1 + np.float32(10**exponent) * penalty)
         residual = values - _from_cosines(shrink * spectrum)
-        return _dot(weights * residual, residual) / (1 - float(shrink.mean())) ** 2
+        freedom = max(1 - float(shrink.mean()), 1e-9)  # a single node has none
+        return _dot(weights * residual, residual) / freedom**2
 
     return optimize.minimize_scalar(score, bounds=bounds, method="bounded", options={"xatol": _SETTLED}).x
 
@@ -151,10 +152,11 @@ def _squared_laplacian(shape: tuple[int, int]) -> np.ndarray:
 
 def _plane(values, weights) -> np.ndarray:
     """The weighted least squares fit of each component by a plane."""
-    design = np.stack([np.ones(weights.shape), *np.indices(weights.shape)]).reshape(3, -1)
-    weighted = design * weights.ravel()
-    coefficients = np.linalg.lstsq(weighted @ design.T, weighted @ values.reshape(len(values), -1).T)[0]
-    return (coefficients.T @ design).reshape(values.shape).astype(np.float32)
+    design = np.stack([np.ones(weights.shape), *np.indices(weights.shape)])
+    gram = np.einsum("irc,jrc->ij", weights * design, design)
+    right = np.einsum("irc,krc->ik", weights * design, values)
+    coefficients = np.linalg.lstsq(gram, right)[0]  # not `solve`: a single row has no slope across
+    return np.einsum("ik,irc->krc", coefficients, design).astype(np.float32)
 
 
 def _nearest_known(values, known) -> np.ndarray:

@@ -150,10 +150,10 @@ def _list(console, ablation) -> None:
 
 def _show(console, table, outcome, output) -> int:
     """The table, what failed, and the exit code."""
-    from cpwc_keras.cli.evaluate import _rich
+    from cpwc_keras.cli.evaluate import rich_table
 
     console.print()
-    console.print(_rich(table))
+    console.print(rich_table(table))
     for remark in table.remarks:
         console.print(remark, style="dim", highlight=False)
     failed = [result for results in outcome.results.values() for result in results if result.error]

@@ -144,7 +144,7 @@ def _show(console, outcome, output) -> int:
         console.print(f"\n[bold]{part.title}[/bold]")
         for table in tables(part):
             console.print()
-            console.print(_rich(table))
+            console.print(rich_table(table))
             for remark in table.remarks:
                 console.print(remark, style="dim")
     failed = [result for result in outcome.results if result.error]
@@ -157,7 +157,8 @@ def _show(console, outcome, output) -> int:
     return 1 if outcome.broken else 2 if failed else 0
 
 
-def _rich(table):
+def rich_table(table):
+    """A `studies.tables.Table` for the terminal: ours, then the paper's dimmed, the best of ours bold."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

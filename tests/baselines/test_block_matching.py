@@ -47,7 +47,8 @@ def test_a_shift_by_whole_pixels_is_exact(shift):
     dx, dy = shift
     flow = track(image[20:-20, 20:-20], np.roll(image, (dy, dx), (0, 1))[20:-20, 20:-20])
     assert flow.dtype == np.float32
-    np.testing.assert_allclose(flow[INSIDE, INSIDE], np.broadcast_to(shift, flow[INSIDE, INSIDE].shape), atol=0.02)
+    core = flow[48:-48, 48:-48]  # what leaves the image is not found
+    np.testing.assert_allclose(core, np.broadcast_to(shift, core.shape), atol=0.01)
 
 
 @pytest.mark.parametrize("shift", [(0.25, 0.75), (0.5, 0.5), (0.75, 0.25), (-3.25, 6.75), (7.25, 3.5)])
@@ -61,9 +62,8 @@ def test_a_stretch_is_followed():
     rows, columns = np.indices((160, 176), np.float32)
     truth = np.stack([0.04 * (columns - 88), -0.06 * (rows - 80)], -1)
     first = speckle()
-    second = ndimage.map_coordinates(
-        first, [80 + (rows - 80) / 0.94, 88 + (columns - 88) / 1.04], order=5, mode="grid-wrap"
-    )
+    before = [80 + (rows - 80) / 0.94, 88 + (columns - 88) / 1.04]
+    second = ndimage.map_coordinates(first, before, order=5, mode="nearest")
     error = np.linalg.norm(track(first, second.astype(np.float32)) - truth, axis=-1)[INSIDE, INSIDE]
     assert error.mean() < 0.1 < 0.5 * np.linalg.norm(truth, axis=-1).mean()
 
@@ -75,14 +75,12 @@ def test_gain_and_offset_make_no_difference():
 
 @pytest.mark.parametrize("background", [0.0, 0.7])
 def test_what_shows_nothing_is_filled_in_from_beside(background):
-    first, second = speckle(), speckle((2.25, -1.5))
-    for image in (first, second):
-        image[:, :60] = background
-        image[60:100, 100:140] = background
-    flow = track(first, second)
-    assert np.isfinite(flow).all()
-    np.testing.assert_allclose(np.median(flow[24:-24, 84:], axis=(0, 1)), (2.25, -1.5), atol=0.05)
-    assert np.abs(flow[30:-30, 20:40].mean(axis=(0, 1)) - (2.25, -1.5)).max() < 1
+    image = speckle(shape=(200, 220))
+    image[:, :80] = background
+    image[80:120, 130:170] = background
+    flow = track(image[20:-20, 20:-20], np.roll(image, (-1, 2), (0, 1))[20:-20, 20:-20])
+    np.testing.assert_allclose(flow[10:-10, 80:-10], np.broadcast_to((2, -1), flow[10:-10, 80:-10].shape), atol=0.05)
+    np.testing.assert_allclose(flow[10:-10, 30:60], np.broadcast_to((2, -1), flow[10:-10, 30:60].shape), atol=0.5)
 
 
 def test_images_that_show_nothing_do_not_move():
@@ -116,7 +114,7 @@ def test_correlation_agrees_with_opencv():
     first, second = speckle(), speckle((2.25, 1.5))
     grid = _Grid.over(first.shape, 16)
     guess = np.zeros(grid.corners.shape)
-    found, correlation = _match(first, second, grid, guess, 8)
+    found, correlation = _match(first, second, grid, guess, 8, both_ways=False)
     for row, column in ((4, 5), (20, 18), (30, 33)):
         x, y = grid.corners[row, column]
         scores = cv2.matchTemplate(

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from cpwc_keras.baselines.smoothing import smooth
 
@@ -27,18 +28,17 @@ def test_a_constant_stays_as_it_is():
     np.testing.assert_allclose(smoothed, np.broadcast_to((3.0, -7.5), smoothed.shape), rtol=1e-6)
 
 
-def test_a_plane_stays_as_it_is():
-    rows, columns = np.indices((60, 80))
+@pytest.mark.parametrize("shape", [(60, 80), (61, 83)])
+def test_a_plane_stays_as_it_is(shape):
+    rows, columns = np.indices(shape)
     plane = np.stack([0.5 * columns - 0.2 * rows, 0.1 * columns + 3], -1)
-    smoothed, smoothness = smooth(plane, ONES)
-    np.testing.assert_allclose(smoothed[1:-1, 1:-1], plane[1:-1, 1:-1], atol=2e-4)
-    np.testing.assert_allclose(smoothed, plane, atol=1e-3)
-    assert smoothness < 2e-3
+    np.testing.assert_allclose(smooth(plane, np.ones(shape))[0], plane, atol=1e-4)
 
 
 def test_clean_data_are_smoothed_little_and_noisy_data_more():
-    levels = [smooth(noisy(sigma), ONES)[1] for sigma in (0, 0.05, 0.5)]
+    levels = [smooth(noisy(sigma), ONES, robust=False)[1] for sigma in (0, 0.05, 0.5)]
     assert levels[0] < 2e-3 < 0.1 < levels[1] < levels[2]
+    assert np.abs(smooth(noisy(0), ONES, robust=False)[0] - waves()).max() < 1e-3
 
 
 def test_noise_is_reduced_to_near_what_the_best_smoothness_could():
@@ -53,7 +53,7 @@ def test_outliers_are_ignored():
     field, hit = noisy(0.1), rng.random((60, 80)) < 0.05
     field[hit] += rng.normal(0, 20, (hit.sum(), 2))
     clean = length(smooth(noisy(0.1), ONES)[0] - waves())
-    assert length(smooth(field, ONES)[0] - waves()) < 1.3 * clean
+    assert length(smooth(field, ONES)[0] - waves()) < 1.5 * clean
     assert length(smooth(field, ONES, robust=False)[0] - waves()) > 5 * clean
 
 
@@ -72,40 +72,50 @@ def test_nothing_known_gives_zero():
     assert smoothed.shape == (60, 80, 2) and not smoothed.any()
 
 
+def without_plane(field, weights):
+    design = np.stack([np.ones(weights.shape), *np.indices(weights.shape)], -1).reshape(-1, 3)
+    scale = np.sqrt(weights.reshape(-1, 1), dtype=np.float64)
+    plane = np.linalg.lstsq(design * scale, field.reshape(len(design), -1) * scale)[0]
+    return field - (design @ plane).reshape(field.shape)
+
+
 def spline(values, weights, smoothness):
     """The minimum of Σ w |y − z|² + s Σ |Δz|², by a sparse direct solver."""
-    from scipy import sparse
 
     def second_difference(size):
-        middle = np.r_[-1, np.full(size - 2, -2), -1] if size > 1 else np.zeros(1)
-        return sparse.diags([np.ones(size - 1), middle, np.ones(size - 1)], [-1, 0, 1])
+        return sparse.diags(
+            [np.ones(size - 1), np.r_[-1, np.full(size - 2, -2), -1], np.ones(size - 1)], offsets=[-1, 0, 1]
+        )
 
     laplacian = sparse.kronsum(*(second_difference(size) for size in weights.shape[::-1]))
     flat = weights.ravel().astype(np.float64)
     matrix = sparse.diags(flat) + smoothness * laplacian @ laplacian
-    return sparse.linalg.spsolve(matrix.tocsc(), flat[:, None] * values.reshape(len(flat), -1)).reshape(values.shape)
+    right = flat[:, None] * values.reshape(len(flat), -1)
+    return sparse.linalg.spsolve(matrix.tocsc(), right).reshape(values.shape)
 
 
 def test_it_is_the_minimum_of_the_penalised_squares():
     weights = np.random.default_rng(2).random((60, 80)).astype(np.float32)
-    smoothed, smoothness = smooth(noisy(0.5), weights, robust=False, tolerance=1e-6)
-    np.testing.assert_allclose(smoothed, spline(noisy(0.5), weights, smoothness), atol=2e-4)
+    field = without_plane(noisy(0.5), weights)
+    smoothed, smoothness = smooth(field, weights, robust=False, tolerance=1e-6)
+    np.testing.assert_allclose(smoothed, spline(field, weights, smoothness), atol=2e-4)
 
 
-@pytest.mark.parametrize("robust", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_it_agrees_with_pymust(robust, weighted):
+def test_it_agrees_with_pymust(weighted):
+    """Robust only: otherwise `smoothn` ends after one iteration, since it compares z with itself."""
     pymust = pytest.importorskip("pymust")
     rng = np.random.default_rng(3)
+    weights = (0.5 + 0.5 * rng.random((60, 80)) if weighted else ONES).astype(np.float32)
     field, hit = noisy(0.2), rng.random((60, 80)) < 0.03
     field[hit] += rng.normal(0, 5, (hit.sum(), 2))
-    weights = (0.5 + 0.5 * rng.random((60, 80)) if weighted else ONES).astype(np.float32)
-    theirs, their_smoothness, _ = pymust.smoothn.smoothn(
-        list(np.moveaxis(field.astype(float), -1, 0)), weights.astype(float), isrobust=robust
-    )
-    ours, smoothness = smooth(field, weights, robust=robust)
-    assert length(ours - np.moveaxis(theirs, 0, -1)) < 0.1 * length(theirs - np.moveaxis(waves(), -1, 0))
-    assert abs(np.log10(smoothness / their_smoothness)) < 0.15
+    plane = field - without_plane(field, weights)
+    field = (field - plane).astype(np.float32)
+    theirs, their_smoothness, _ = pymust.smoothn(list(np.moveaxis(field, -1, 0)), weights, isrobust=True)
+    theirs = np.moveaxis(theirs, 0, -1)
+    ours, smoothness = smooth(field, weights)
+    assert length(ours - theirs) < 0.05 * length(theirs + plane - waves())
+    assert abs(np.log10(smoothness / their_smoothness)) < 0.05
 
 
 @settings(max_examples=20, deadline=None)

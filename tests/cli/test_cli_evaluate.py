@@ -1,7 +1,9 @@
 import csv
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,26 @@ def test_a_table_and_a_report(tmp_path):
     out, _ = evaluate(tmp_path, *options, "--no-videos", "--workers", 2)
     assert "12 were there already" in out and (folder / "results.csv").read_bytes() == before
     assert not list(folder.rglob("*.partial*")) and not (folder / ".cpwc-keras.lock").exists()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_evaluation_goes_on(tmp_path, signal_number):
+    write(tmp_path / "data", seeds=(0, 1, 2))
+    options = (f"truth={TRACKERS}:slow", "--dataset", "sequences=data", "--no-videos", "-o")
+    command = [COMMAND, "evaluate", *options, "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "out").glob("results/truth/p*.h5")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal_number)
+    _, err = process.communicate(timeout=30)
+    if signal_number == signal.SIGINT:
+        assert process.returncode == 130 and "the same command goes on" in err and "Traceback" not in err
+    out, _ = evaluate(tmp_path, *options, "out")
+    assert "were there already" in out
+    evaluate(tmp_path, *options, "whole")
+    assert (tmp_path / "out/results.csv").read_bytes() == (tmp_path / "whole/results.csv").read_bytes()
 
 
 def test_failures_are_said_and_counted(tmp_path):

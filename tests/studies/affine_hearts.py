@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from cpwc_keras.fields import pixel_grid
@@ -77,6 +79,12 @@ class Knowing:
 def truth(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The true flow between frames of the seeds 0 to 3 and their variants; for the command line."""
     return Knowing(*(frames(seed) for seed in (*range(4), *range(100, 104))))(first, second)
+
+
+def slow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The truth, in its time."""
+    time.sleep(0.2)
+    return truth(first, second)
 
 
 def nowhere(first: np.ndarray, second: np.ndarray) -> np.ndarray:
