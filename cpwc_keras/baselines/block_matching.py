@@ -1,10 +1,10 @@
 """FFT-Xcorr: block matching by normalised cross-correlation, the paper's classical reference (III-B.1).
 
-It differs from `pymust.sptrack` in three points, each of which draws displacements to whole pixels on speckle shifted by
-fractions of one. Windows are correlated with every place of the second image, where `sptrack` tapers both and lets them
-wrap around. A paraboloid is fitted to 3 × 3 lags, where a parabola along each axis takes the axes of a slanted peak for
-those of the image. And at the last scale the correlation is the mean of both directions, since from one image to the
-other it is lopsided even if they are equal.
+It differs from `pymust.sptrack` in three points, each of which draws displacements to whole pixels where speckle moves
+by fractions of one. Windows are correlated with every place of the second image, where `sptrack` tapers both and lets
+them wrap around. A paraboloid is fitted to 3 × 3 lags, where a parabola along each axis takes the axes of a slanted
+peak for those of the image. And at the last scale the correlation is the mean of both directions, since from one image
+to the other it is lopsided even if they are equal.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ windows reaches; the smallest windows hold too little speckle to be told from mo
 
 _STEPS = 4
 """From one window to the next is a quarter of it: 75 % overlap."""
-_BLUR = 0.7
-"""Standard deviation of the Gaussian, in pixels, that both images are smoothed with. It is not in the paper. Speckle as
-fine as the simulated one has detail up to the pixels' Nyquist frequency; its correlation peak is then narrower than the
-three lags a parabola needs, and displacements are drawn to whole pixels by 0.1."""
+_BLUR = 1.0
+"""Standard deviation of the Gaussian, in pixels, that smooths both images. It is not in the paper. Simulated speckle has
+detail up to the pixels' Nyquist frequency: its correlation peaks are narrower than the lags a paraboloid is fitted to,
+and displacements are drawn to whole pixels by 0.08, with the Gaussian by 0.01 (`benchmarks/block_matching.py`)."""
 _TEXTURE = 1e-3
 """Standard deviation of a window that shows nothing: the rounding of 8-bit images (1 / 255 / √12)."""
 _BATCH = 2**16
@@ -46,7 +46,7 @@ def fft_xcorr(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     pixel by a paraboloid. At the last scale the correlation is the mean of both directions. The displacements of a
     scale are then smoothed by an unsupervised robust spline, weighted by the correlation; windows without texture, and
     windows whose correlation has no maximum inside the search and the image, weigh nothing and are filled in. Those of
-    the last scale are interpolated bilinearly at every pixel.
+    the last scale are interpolated bilinearly at every pixel. Before all that, both images are smoothed by a pixel.
 
     Args:
         first: (B, H, W) images in [0, 1], H and W at least 32.

@@ -8,6 +8,9 @@ import click
 
 from cpwc_keras.cli.quiet import import_keras_quietly
 
+ERRORS = "errors.txt"
+"""Tracebacks of errors that are not the user's."""
+
 
 def _list(context, parameter, value):
     """Names with commas between them."""
@@ -34,12 +37,14 @@ def _list(context, parameter, value):
               help="Length of a beat, for loops without labels.  [default: estimated from the images]")
 @click.option("--spacing", nargs=2, type=float, metavar="ROW COL",
               help="Size of a pixel in mm, for recordings that do not say it.")
+@click.option("--again", is_flag=True,
+              help="Measure everything anew. Of a Python function only the file it is in is watched for changes.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
               help="Processes; a single one uses all cores for one case at a time.")
 @click.option("--videos/--no-videos", default=True, show_default=True,
               help="Films of each tracker's best and worst case.")
 def evaluate(trackers, dataset, output, split, variants, views, vendors, patients, limit, metrics, composition, beat,
-             spacing, workers, videos):
+             spacing, again, workers, videos):
     """Measure trackers on a dataset, in millimetres and percent, beside the paper's figures.
 
     TRACKER is a baseline (zero, fft-xcorr, farneback, dis), a preset, a weights file, an ONNX file, or a Python
@@ -85,11 +90,9 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
     jobs = plan(cases, specs, output, settings)
 
     console = Console()
-    patients_in_all = len({case.info.patient for case in cases})
-    console.print(
-        f"evaluate: {len(specs)} trackers on {len(cases)} recordings of {patients_in_all} patients → {output}",
-        soft_wrap=True,
-    )
+    counts = (len(specs), "tracker"), (len(cases), "recording"), (len({case.info.patient for case in cases}), "patient")
+    trackers_, recordings, patients_ = (f"{n:,} {word}{'s' * (n != 1)}" for n, word in counts)
+    console.print(f"evaluate: {trackers_} on {recordings} of {patients_} → {output}", soft_wrap=True)
     with locked_folder(output) as held:
         with progress_bar(console, "cases") as progress:
             task = progress.add_task("measuring", total=len(jobs))
@@ -99,7 +102,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
                 progress.advance(task)
 
             try:
-                outcome = run(jobs, workers, on_result)
+                outcome = run(jobs, workers, on_result, again)
             except KeyboardInterrupt:
                 click.echo(f"{output}: interrupted; the same command goes on where it stopped.", err=True)
                 raise click.exceptions.Exit(130) from None
@@ -108,7 +111,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
             "dataset": name, "split": split, "variants": variants, "views": views, "vendors": vendors,
             "patients": patients, "limit": limit, "metrics": metrics,
             "trackers": {spec.name: spec.spec for spec in specs},
-            "composition": composition, "beat": beat, "spacing": spacing or None,
+            "composition": composition, "beat": beat, "spacing": spacing or None, "workers": workers,
         }
         with console.status("writing the report"):
             _report(held, outcome, cases, options, videos)
@@ -124,7 +127,13 @@ def _default_trackers() -> tuple[str, ...]:
 
 
 def _report(folder, outcome, cases, options, videos) -> None:
+    from cpwc_keras.files import atomic_path
     from cpwc_keras.studies.report import write_report
+
+    if outcome.broken:
+        with atomic_path(folder / ERRORS) as beside:
+            text = "\n".join(f"{name}\n{trace}" for name, trace in outcome.broken.items())
+            beside.write_text(text, encoding="utf-8")
 
     by_name = {case.info.name: case for case in cases}
 
@@ -147,6 +156,8 @@ def _show(console, outcome, output) -> int:
             console.print(rich_table(table))
             for remark in table.remarks:
                 console.print(remark, style="dim")
+    if outcome.broken:
+        click.echo(f"What failed unexpectedly is written to {output / ERRORS}; please report it.", err=True)
     failed = [result for result in outcome.results if result.error]
     for result in failed[:10]:
         click.echo(f"Error: {result.tracker} on {result.case.name}: {result.error}", err=True)

@@ -31,6 +31,7 @@ from cpwc_keras.data.labelled_loops import Info, read_info, read_labels, read_lo
 from cpwc_keras.data.layout import existing_folder, frames_or_zero, patient_folders, wrong_layout
 from cpwc_keras.errors import bad_file
 from cpwc_keras.io.medical import stack_length
+from cpwc_keras.io.metaimage import metaimage_files
 from cpwc_keras.types import CineLoop, DatasetItem
 
 _LAYOUT = "database_nifti/patientXXXX/patientXXXX_4CH_ED.nii.gz (or .mhd) with _ES, _gt and Info_4CH.cfg"
@@ -135,7 +136,8 @@ def _items(folder: Path, split: str) -> list[DatasetItem]:
 
 def _item(folder, split, cfg, name, variant, n_frames, loader, images, suffix) -> DatasetItem:
     optional = [path for path in (folder / cfg, *(_mask_of(image, suffix) for image in images)) if path.is_file()]
-    return DatasetItem(name, "camus", n_frames, loader, folder.name, "GE", variant, split, (*images, *optional))
+    files = tuple(file for path in (*images, *optional) for file in metaimage_files(path))
+    return DatasetItem(name, "camus", n_frames, loader, folder.name, "GE", variant, split, files)
 
 
 def _mask_of(image: Path, suffix: str) -> Path:

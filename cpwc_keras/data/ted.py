@@ -19,6 +19,7 @@ from pathlib import Path
 from cpwc_keras.data.labelled_loops import read_info, read_labels, read_loop
 from cpwc_keras.data.layout import existing_folder, frames_or_zero, patient_folders, wrong_layout
 from cpwc_keras.io.medical import stack_length
+from cpwc_keras.io.metaimage import metaimage_files
 from cpwc_keras.types import CineLoop, DatasetItem
 
 _LAYOUT = "patientNNN/patientNNN_4CH_sequence.mhd with patientNNN_4CH_sequence_gt.mhd and patientNNN_4CH_info.cfg"
@@ -60,7 +61,9 @@ def read_patient(path: Path) -> CineLoop:
 
 
 def _item(path: Path) -> DatasetItem:
-    files = (path, _mask_of(path), *(cfg for cfg in [_info_of(path)] if cfg.is_file()))
+    files = (
+        *metaimage_files(path), *metaimage_files(_mask_of(path)), *(cfg for cfg in [_info_of(path)] if cfg.is_file())
+    )  # fmt: skip
     n_frames = frames_or_zero(stack_length, path)
     return DatasetItem(
         path.parent.name, "ted", n_frames, functools.partial(read_patient, path), path.parent.name, "GE", files=files

@@ -154,7 +154,10 @@ def estimate_beat(frames: np.ndarray, shortest: int = 8) -> float:
     if frames.ndim != 3 or not frames.size:
         raise InputError(f"The frames of a loop must be (T, H, W), found an array of shape {frames.shape}.")
     if len(frames) < 2 * shortest:
-        raise InputError(f"The loop has {len(frames)} frames, fewer than two beats of at least {shortest} frames take.")
+        raise InputError(
+            f"The loop has {len(frames)} frames, fewer than two beats of at least {shortest} frames "
+            "take; say how long a beat is."
+        )
     dissimilarity = _dissimilarity(_reduced(frames))
     # Seen to rise again beyond half of the loop, too; at the longest lags, too few pairs are left.
     seen = dissimilarity[: len(frames) * 3 // 4]
@@ -162,7 +165,8 @@ def estimate_beat(frames: np.ndarray, shortest: int = 8) -> float:
     minima = minima[(minima >= shortest) & (minima <= len(frames) // 2)]
     if not len(minima):
         raise InputError(
-            f"No beat is seen to repeat within the {len(frames)} frames; the loop needs at least two beats."
+            f"No beat is seen to repeat within the {len(frames)} frames; the loop needs at least two; say how long a "
+            "beat is."
         )
     return _slope_of_multiples(dissimilarity, int(minima[0]))
 

@@ -19,10 +19,25 @@ def endpoint_error(flow: np.ndarray, truth: np.ndarray, mask: np.ndarray, spacin
     Returns:
         pixels, or mm with a spacing; NaN where the mask is empty.
     """
-    scale = np.array([spacing_mm[1], spacing_mm[0]], np.float32)
-    error = np.linalg.norm((flow - truth) * scale, axis=-1)
-    weight = mask.sum(dtype=np.float64)
-    return float((error * mask).sum(dtype=np.float64) / weight) if weight else float("nan")
+    return mean_length(flow - truth, spacing_mm, mask)
+
+
+def mean_length(vectors: np.ndarray, spacing_mm=(1.0, 1.0), weights: np.ndarray | None = None) -> float:
+    """Weighted mean length of vectors, Σ w |v| / Σ w.
+
+    Args:
+        vectors: (..., 2) in pixels.
+        spacing_mm: (row_mm, col_mm) for mm; the default leaves it in pixels.
+        weights: (...), not negative; by default all equal.
+
+    Returns:
+        pixels, or mm with a spacing; NaN where the weights sum to 0.
+    """
+    row_mm, col_mm = spacing_mm
+    length = np.linalg.norm(vectors * np.array([col_mm, row_mm], vectors.dtype), axis=-1)
+    weights = np.ones(length.shape) if weights is None else weights
+    total = weights.sum(dtype=np.float64)
+    return float((length * weights).sum(dtype=np.float64) / total) if total else float("nan")
 
 
 def trajectory_error(points: np.ndarray, truth: np.ndarray, spacing_mm=(1.0, 1.0), weights=None) -> np.ndarray:

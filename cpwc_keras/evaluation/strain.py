@@ -59,22 +59,26 @@ def cavity_area(contours: np.ndarray, spacing_mm: Spacing = None) -> np.ndarray:
     return np.abs((x * np.roll(y, -1, axis=-1) - y * np.roll(x, -1, axis=-1)).sum(axis=-1)) / 2
 
 
-def apical_length(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) -> np.ndarray:
+def apical_length(
+    contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0, material: bool = True
+) -> np.ndarray:
     """Distance between the apex and the middle of the base.
 
     The apex is the point furthest from the mid-base in the reference frame, followed as a material point; the mid-base
-    lies halfway between the first and the last point.
+    lies halfway between the first and the last point. Contours that were drawn frame by frame have no material points:
+    their apex is the furthest point of each frame.
 
     Args:
         contours: (T, N, 2).
         spacing_mm: (row_mm, col_mm), or None.
         reference: index of the end-diastolic frame.
+        material: whether a point is the same tissue in every frame.
 
     Returns:
         (T,) in mm, or in pixels without a spacing.
     """
     distance = _distance_from_base(scaled(contours, spacing_mm))
-    return distance[:, np.argmax(distance[reference])]
+    return distance[:, np.argmax(distance[reference])] if material else distance.max(axis=-1)
 
 
 def longitudinal_strain(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) -> np.ndarray:
@@ -123,7 +127,7 @@ def segmental_strain(contours: np.ndarray, spacing_mm: Spacing = None, reference
     return _change(np.diff(at_cuts, axis=-1), reference)
 
 
-def mapse(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) -> np.ndarray:
+def mapse(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0, material: bool = True) -> np.ndarray:
     """Mitral annular plane systolic excursion as the paper computes it: eq. (2) with L from apex to mid-base.
 
     Clinics give the excursion in mm, which is the fall of `apical_length`.
@@ -132,11 +136,12 @@ def mapse(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0) 
         contours: (T, N, 2).
         spacing_mm: (row_mm, col_mm), or None.
         reference: t0, the end-diastolic frame.
+        material: as for `apical_length`.
 
     Returns:
         (T,) in percent.
     """
-    return _change(apical_length(contours, spacing_mm, reference), reference)
+    return _change(apical_length(contours, spacing_mm, reference, material), reference)
 
 
 def peak_systolic(strain: np.ndarray, ed: int, es: int) -> float:

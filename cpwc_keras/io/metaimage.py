@@ -56,6 +56,16 @@ class MetaImageHeader:
     compressed: bool
 
 
+def metaimage_files(path: Path) -> tuple[Path, ...]:
+    """All files of a recording: for a MetaImage header, the one with the pixels too; a broken header is alone."""
+    if path.suffix.lower() != ".mhd":
+        return (path,)
+    try:
+        return tuple(dict.fromkeys((path, read_metaimage_header(path).data)))
+    except InputError:
+        return (path,)
+
+
 def read_metaimage_header(path: Path) -> MetaImageHeader:
     """Read the header alone.
 

@@ -24,6 +24,7 @@ from cpwc_keras.data.catalog import open_dataset
 from cpwc_keras.data.layout import existing_folder
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.contours import read_contour
+from cpwc_keras.io.metaimage import metaimage_files
 from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.studies.results import CaseInfo
 from cpwc_keras.types import CineLoop, DatasetItem, Sequence
@@ -132,27 +133,36 @@ def _case(item: DatasetItem) -> Case:
         if item.dataset == "camus":
             dataset = "camus stills" if item.variant == "ED-ES" else "camus half sequences"
     patient = item.patient or item.name
-    variant = "" if kind == "contours" else item.variant
+    variant = item.variant if kind == "motion" else dataset.removeprefix("camus ") if item.dataset == "camus" else ""
     info = CaseInfo(item.name, dataset, kind, patient, item.vendor, view, variant)
     return Case(info, item, item.split)
 
 
 def _loops(root: Path) -> list[Case]:
-    cases = []
+    cases, alone = [], []
     for contour in sorted(root.rglob("*.json")):
         stem = contour.with_suffix("")
         found = [path for suffix in _LOOP_SUFFIXES if (path := stem.with_name(stem.name + suffix)).is_file()]
         if len(found) > 1:
             raise InputError(f"{contour}: belongs to both {found[0].name} and {found[1].name}; rename one of them.")
+        if not found:
+            alone.append(f"{contour.name} has no recording")
         for path in found:
             name = stem.relative_to(root).as_posix()
-            item = DatasetItem(name, "loops", 0, functools.partial(_read_loop, path), name, files=(path, contour))
+            files = (contour, *metaimage_files(path))
+            item = DatasetItem(name, "loops", 0, functools.partial(_read_loop, path), name, files=files)
             cases.append(Case(CaseInfo(name, "loops", "loop", name), item))
     if not cases:
         raise InputError(
             f"{root}: found no recording with a contour, expected pairs like patient.dcm and patient.json; "
             "`cpwc-keras contour` makes such a JSON file."
         )
+    used = {file for case in cases for file in case.item.files}
+    recordings = (path for suffix in filter(None, _LOOP_SUFFIXES) for path in sorted(root.rglob(f"*{suffix}")))
+    alone += [f"{path.name} has no contour" for path in dict.fromkeys(recordings) if path not in used]
+    if alone:
+        more = f" (and {len(alone) - 1} more like it)" if len(alone) > 1 else ""
+        raise InputError(f"{root}: {alone[0]}{more}; expected pairs like patient.dcm and patient.json and no others.")
     return cases
 
 
@@ -168,4 +178,4 @@ def contour_of(case: Case):
     Raises:
         InputError: it is broken.
     """
-    return read_contour(case.item.files[1])
+    return read_contour(case.item.files[0])

@@ -11,11 +11,11 @@ from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation import strain
 from cpwc_keras.evaluation.closure import closures, estimate_beat
 from cpwc_keras.evaluation.contours import contour_distances, distance_profile
-from cpwc_keras.evaluation.motion import trajectory_error
+from cpwc_keras.evaluation.motion import mean_length, trajectory_error
 from cpwc_keras.fields import pixel_grid
 from cpwc_keras.io.contours import resample
-from cpwc_keras.segmentation import contours_from_labels
 from cpwc_keras.studies.cases import Case, contour_of
+from cpwc_keras.studies.references import drawn_contours, instants, true_contours, wall_points
 from cpwc_keras.studies.results import CaseResult
 from cpwc_keras.tracking.carry import Step, carry
 from cpwc_keras.tracking.cine import CONTOUR_POINTS, place_contour
@@ -66,20 +66,49 @@ def measure(case: Case, run: Tracker, name: str, settings: MeasureSettings) -> C
         loop = recording if isinstance(recording, CineLoop) else recording.loop
         if loop.spacing_mm is None:
             loop = replace(loop, spacing_mm=settings.spacing_mm)
-        spacing_mm = _required_spacing(loop)
-        result = replace(result, frames=len(loop), spacing_mm=spacing_mm, frame_rate_hz=loop.frame_rate_hz)
+        if loop.spacing_mm is None:
+            raise InputError("the size of a pixel is unknown, so nothing can be given in mm; say it with --spacing.")
+        result = replace(result, frames=len(loop), spacing_mm=loop.spacing_mm, frame_rate_hz=loop.frame_rate_hz)
         if len(loop) < 2:
             raise InputError("found one frame, expected two or more.")
         if case.info.kind == "loop":
             return _unlabelled(result, case, loop, run, settings)
         if case.info.kind == "contours":
-            return _followed(result, loop, _reference_contours(recording), None, run, settings.composition)
-        return _followed(result, loop, _true_contours(recording), recording, run, settings.composition)
+            return _compared(result, loop, drawn_contours(recording), None, run, settings.composition)
+        return _compared(result, loop, true_contours(recording), recording, run, settings.composition)
     except InputError as error:
         return replace(result, error=str(error))
 
 
-def _followed(
+class _MotionErrors:
+    """Collects the errors of each pair's flow against the true one, with and without composition."""
+
+    def __init__(self, motion: Sequence | None, n_frames: int, spacing_mm):
+        self.motion, self.spacing_mm = motion, spacing_mm
+        self.composed, self.forward, self.seconds = (np.full(n_frames - 1, np.nan) for _ in range(3))
+
+    def __call__(self, step: Step):
+        number = min(step.here, step.there)
+        self.seconds[number] = step.seconds
+        if self.motion is None:
+            return
+        pair = pair_from_sequence(self.motion, step.here, step.there)
+        known = pair.mask > 0
+        if not known.any():
+            return
+        points = pixel_grid(known.shape)[known] - step.origin
+        for flow, errors in (
+            (compose(step.forward, step.backward, points)[0], self.composed),
+            (sample_flow(step.forward, points), self.forward),
+        ):
+            errors[number] = mean_length(flow - pair.flow[known], self.spacing_mm)
+
+    def notes(self) -> tuple[str, ...]:
+        lost = int(np.isnan(self.forward).sum())
+        return (f"{lost} of {len(self.forward)} pairs have no known motion.",) if self.motion and lost else ()
+
+
+def _compared(
     result: CaseResult,
     loop: CineLoop,
     references: tuple[np.ndarray | None, tuple[str, ...]],
@@ -92,59 +121,43 @@ def _followed(
     Args:
         result: to be filled.
         loop: the images.
-        references: (T, N, 2) px, NaN where a frame has none; or None; and what was assumed of them.
+        references: (T, N, 2) px, NaN where a frame has none; or None; and notes on them.
         motion: the true motion, or None.
         run: the tracker.
         composition: as for `measure`.
     """
     references, notes = references
-    ed, es, more = _instants(loop, references)
+    ed, es, more = instants(loop, references)
     spacing_mm = result.spacing_mm
-    wall, onward = _wall_points(motion, ed, es)
+    wall, onward = (np.zeros((0, 2)), None) if motion is None else wall_points(motion, ed, es)
     contour = np.zeros((0, 2)) if references is None else references[ed]
     if not np.isfinite(contour).all():
         raise InputError(f"frame {ed}, end-diastole, has no reference contour to start from.")
-    errors, forward_errors, seconds = [], [], []
-
-    def on_step(step: Step):
-        seconds.append(step.seconds)
-        if motion is None:
-            return
-        pair = pair_from_sequence(motion, step.here, step.there)
-        known = pair.mask > 0
-        if not known.any():
-            return
-        points, truth = pixel_grid(known.shape)[known], pair.flow[known]
-        seen = points - step.origin
-        both = compose(step.forward, step.backward, seen)[0]
-        forward = sample_flow(step.forward, seen)
-        for flow, into in ((both if composition else forward, errors), (forward, forward_errors)):
-            into.append(_mean_length(flow - truth, spacing_mm))
-
+    errors, n = _MotionErrors(motion, len(loop), spacing_mm), len(contour)
     start = np.concatenate([contour, wall])
-    carried, disagreement = carry(loop, start, run, ed, composition, isinstance(run, NetworkTracker), on_step)
-    n = len(contour)
-    scalars = {"disagreement_mm": _disagreement(disagreement, ed, spacing_mm)}
-    scalars["seconds_per_pair"] = _seconds(seconds)
+    carried, disagreement = carry(loop, start, run, ed, composition, isinstance(run, NetworkTracker), errors)
+    followed = slice(None, n) if n else slice(None)
+    scalars = {"disagreement_mm": _disagreement(disagreement[:, followed], ed, spacing_mm), **_seconds(errors.seconds)}
     curves = {}
-    if errors:
-        scalars |= {"epe_mm": float(np.mean(errors)), "epe_forward_mm": float(np.mean(forward_errors))}
-        curves["epe_mm"] = np.array(errors)
-    elif motion is not None:
-        raise InputError("no pair of frames has known motion, so nothing can be compared.")
-    if len(wall) and es is not None:
-        truth = wall + onward
-        scalars["cumulative_epe_mm"] = float(trajectory_error(carried[[es], n:], truth[None], spacing_mm)[0])
-    result = replace(result, ed=ed, es=es, notes=(*loop.notes, *notes, *more))
-    if references is None:
-        return replace(result, scalars=scalars, curves=curves)
-    material = motion is not None
-    one, two = _contour_numbers(carried[:, :n], references, ed, es, spacing_mm, material)
-    return replace(result, scalars=scalars | one, curves=curves | two)
+    if motion is not None:
+        if np.isnan(errors.forward).all():
+            raise InputError("no pair of frames has known motion, so nothing can be compared.")
+        curves["epe_mm"] = errors.composed if composition else errors.forward
+        scalars["epe_mm"] = float(np.nanmean(curves["epe_mm"]))
+        scalars["epe_forward_mm"] = float(np.nanmean(errors.forward))
+    if onward is not None:
+        truth = (wall + onward)[None]
+        scalars["cumulative_epe_mm"] = float(trajectory_error(carried[[es], n:], truth, spacing_mm)[0])
+    result = replace(result, ed=ed, es=es, notes=(*loop.notes, *notes, *more, *errors.notes()))
+    if references is not None:
+        segments = motion is not None and result.case.view in ("A4C", "")
+        found = _contour_numbers(carried[:, :n], references, ed, es, spacing_mm, motion is not None, segments)
+        scalars, curves = scalars | found[0], curves | found[1]
+    return replace(result, scalars=scalars, curves=curves)
 
 
 def _contour_numbers(
-    contours: np.ndarray, references: np.ndarray, ed: int, es: int | None, spacing_mm, material: bool
+    contours: np.ndarray, references: np.ndarray, ed: int, es: int | None, spacing_mm, material: bool, segments: bool
 ) -> tuple[dict, dict]:
     """Scalars and curves of tracked contours against reference ones.
 
@@ -154,7 +167,9 @@ def _contour_numbers(
         ed: end-diastolic frame.
         es: end-systolic frame, or None.
         spacing_mm: (row_mm, col_mm).
-        material: whether the references' points are followed tissue, so that segments can be compared.
+        material: whether the references' points are followed tissue; else MAPSE takes each frame's furthest point for
+            the apex, in both.
+        segments: whether the six segments can be compared.
     """
     known = np.isfinite(references).all(axis=(1, 2))
     others = [t for t in np.flatnonzero(known) if t != ed]
@@ -166,16 +181,15 @@ def _contour_numbers(
     if others:
         scalars = {"d_m_mm": float(distances[others, 0].mean()), "d_h_mm": float(distances[others, 1].mean())}
         seen = [ed, *others]
-        curves["profile_mm"] = distance_profile(contours[seen], references[seen], spacing_mm, reference_frame=0)
-    for name, index in (("gls", strain.longitudinal_strain), ("mapse", strain.mapse)):
-        curve = "strain" if name == "gls" else "mapse"
-        curves[curve] = index(contours, spacing_mm, ed)
-        curves[f"{curve}_true"] = index(references, spacing_mm, ed)
-        if es is not None:
-            true = curves[f"{curve}_true"][min(ed, es) : max(ed, es) + 1]
-            scalars[f"{name}_percent"] = _peak(np.where(np.isfinite(true), _between(curves[curve], ed, es), np.nan))
-            scalars[f"{name}_true_percent"] = _peak(true)
-    if material:
+        curves["profile_mm"] = distance_profile(contours[seen], references[seen], spacing_mm)
+    for points, suffix in ((contours, ""), (references, "_true")):
+        curves[f"strain{suffix}"] = strain.longitudinal_strain(points, spacing_mm, ed)
+        curves[f"mapse{suffix}"] = strain.mapse(points, spacing_mm, ed, material)
+        if es is not None and known[es]:
+            systole = [t for t in range(min(ed, es), max(ed, es) + 1) if known[t]]
+            scalars[f"gls{suffix}_percent"] = float(curves[f"strain{suffix}"][systole].min())
+            scalars[f"mapse{suffix}_percent"] = float(curves[f"mapse{suffix}"][systole].min())
+    if segments:
         curves["segments"] = strain.segmental_strain(contours, spacing_mm, ed)
         curves["segments_true"] = strain.segmental_strain(references, spacing_mm, ed)
         if es is not None:
@@ -183,40 +197,32 @@ def _contour_numbers(
     return scalars, curves
 
 
-def _between(curve: np.ndarray, ed: int, es: int) -> np.ndarray:
-    return curve[min(ed, es) : max(ed, es) + 1]
-
-
-def _peak(strain_percent: np.ndarray) -> float:
-    """Peak systolic: the lowest value of the frames that have a reference."""
-    return float(np.nanmin(strain_percent))
-
-
 def _unlabelled(result: CaseResult, case: Case, loop: CineLoop, run: Tracker, settings: MeasureSettings) -> CaseResult:
     """Track a real loop: how its strain and its contour's shape return after whole beats, without any reference."""
     contour = place_contour(loop, contour_of(case))
-    ed, notes = contour.frame, loop.notes
-    beat_frames = settings.beat_frames
+    ed, notes, beat_frames = contour.frame, loop.notes, settings.beat_frames
     if beat_frames is None:
         shortest = max(8, round((loop.frame_rate_hz or 0) / _FASTEST_HEART_HZ))
         beat_frames = estimate_beat(loop.frames, shortest)
         notes = (*notes, f"A beat takes {beat_frames:.1f} frames, estimated from the images.")
-    seconds = []
-    carried, disagreement = carry(
-        loop, resample(contour.points, CONTOUR_POINTS), run, ed, settings.composition, isinstance(run, NetworkTracker),
-        lambda step: seconds.append(step.seconds),
-    )  # fmt: skip
+    if ed + beat_frames > len(loop) - 1:
+        raise InputError(
+            f"the loop goes on for {len(loop) - 1 - ed} frames after end-diastole, and a beat takes {beat_frames:.1f}; "
+            "draw the contour on an earlier end-diastolic frame."
+        )
+    points, errors = resample(contour.points, CONTOUR_POINTS), _MotionErrors(None, len(loop), result.spacing_mm)
+    window = isinstance(run, NetworkTracker)
+    carried, disagreement = carry(loop, points, run, ed, settings.composition, window, errors)
     curve = strain.longitudinal_strain(carried, result.spacing_mm, ed)
     returns = closures(carried, result.spacing_mm, ed, beat_frames)
-    first_beat = curve[ed : ed + round(beat_frames) + 1]
     return replace(
         result,
         ed=ed,
         es=contour.es_frame,
         scalars={
-            "peak_percent": float(first_beat.min()),
+            "peak_percent": float(curve[ed : ed + round(beat_frames) + 1].min()),
             "disagreement_mm": _disagreement(disagreement, ed, result.spacing_mm),
-            "seconds_per_pair": _seconds(seconds),
+            **_seconds(errors.seconds),
         },
         curves={
             "strain": curve,
@@ -230,85 +236,12 @@ def _unlabelled(result: CaseResult, case: Case, loop: CineLoop, run: Tracker, se
     )
 
 
-def _true_contours(sequence: Sequence) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """The endocardial layer of the mesh, of the nodes that are known in every frame; dense motion has no contour."""
-    if sequence.mesh is None:
-        return None, ()
-    layer = sequence.mesh[:, :, 0].astype(np.float64)
-    known = np.isfinite(layer).all(axis=(0, 2))
-    if known.sum() < CONTOUR_POINTS // 2:
-        raise InputError(f"{known.sum()} of {layer.shape[1]} nodes of the endocardium are known in every frame.")
-    lost = int((~known).sum())
-    notes = (f"{lost} of {layer.shape[1]} nodes of the endocardium are not known in every frame.",) if lost else ()
-    return layer[:, known], notes
-
-
-def _reference_contours(recording: Sequence | CineLoop) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Contours that somebody drew, each resampled by itself: their points are not followed tissue."""
-    if isinstance(recording, Sequence):
-        if recording.mesh is None:
-            raise InputError("found dense motion, expected contours.")
-        curves = [frame[np.isfinite(frame).all(axis=1)] for frame in recording.mesh[:, :, 0].astype(np.float64)]
-        reasons = {}
-    else:
-        if recording.labels is None:
-            raise InputError(f"{recording.source}: found no masks, expected some to compare the contour with.")
-        curves, reasons = [], {}
-        for t, labels in enumerate(recording.labels):
-            try:
-                curves.append(contours_from_labels(labels)[0])
-            except InputError as error:
-                curves.append(np.zeros((0, 2)))
-                reasons[t] = str(error)
-    references = np.full((len(curves), CONTOUR_POINTS, 2), np.nan)
-    for t, curve in enumerate(curves):
-        if len(curve) > 2:
-            references[t] = resample(curve, CONTOUR_POINTS)
-    left_out = [f"Frame {t} has no usable mask: {reason}" for t, reason in reasons.items()]
-    if np.isfinite(references).all(axis=(1, 2)).sum() < 2:
-        raise InputError(" ".join(["fewer than two frames have a reference contour.", *left_out[:1]]))
-    return references, tuple(left_out)
-
-
-def _instants(loop: CineLoop, references: np.ndarray | None) -> tuple[int, int | None, tuple[str, ...]]:
-    """End-diastole, end-systole, and what was assumed."""
-    ed = loop.ed
-    notes = []
-    if ed is None:
-        ed = 0
-        notes.append("No end-diastolic frame is marked; the first one was taken.")
-    es = loop.es
-    if es is None and references is not None and np.isfinite(references).all():
-        es = strain.estimate_es(strain.cavity_area(references, loop.spacing_mm), ed)
-        notes.append(f"No end-systolic frame is marked; frame {es}, of the smallest cavity, was taken.")
-    return ed, None if es == ed else es, tuple(notes)
-
-
-def _wall_points(motion: Sequence | None, ed: int, es: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels of the myocardium at end-diastole, and their true displacement until end-systole."""
-    if motion is None or es is None:
-        return np.zeros((0, 2)), np.zeros((0, 2))
-    pair = pair_from_sequence(motion, ed, es)
-    known = pair.mask > 0
-    return pixel_grid(known.shape)[known].astype(np.float64), pair.flow[known].astype(np.float64)
-
-
-def _required_spacing(loop: CineLoop) -> tuple[float, float]:
-    if loop.spacing_mm is None:
-        raise InputError("the size of a pixel is unknown, so no distance can be given in mm; say it with --spacing.")
-    return loop.spacing_mm
-
-
-def _mean_length(vectors: np.ndarray, spacing_mm) -> float:
-    return float(np.linalg.norm(strain.scaled(vectors, spacing_mm), axis=-1).mean())
-
-
 def _disagreement(vectors: np.ndarray, ed: int, spacing_mm) -> float:
     """Median length over the points and pairs."""
     return float(np.median(np.linalg.norm(strain.scaled(np.delete(vectors, ed, axis=0), spacing_mm), axis=-1)))
 
 
-def _seconds(seconds: list[float]) -> float:
-    """Median over the pairs; the first, in which networks are compiled, counts only where it is alone."""
-    asked = np.array([entry for entry in seconds if np.isfinite(entry)])
-    return float(np.median(asked[1:] if len(asked) > 1 else asked)) if len(asked) else 0.0
+def _seconds(seconds: np.ndarray) -> dict[str, float]:
+    """Median over the pairs that were asked for; it hides the first, in which networks are compiled."""
+    asked = seconds[np.isfinite(seconds)]
+    return {"seconds_per_pair": float(np.median(asked))} if len(asked) else {}

@@ -43,17 +43,20 @@ def possible(case: Case) -> tuple[str, ...]:
 
 
 def require(metrics: Iterable[str], cases: Iterable[Case]) -> None:
-    """Prove that the metrics can be measured.
+    """Prove that the metrics can be measured on every case.
 
     Args:
         metrics: names.
         cases: of one dataset, at least one.
 
     Raises:
-        InputError: a name is unknown, or none of the cases has the reference that the metric needs.
+        InputError: a name is unknown, or a case does not have the reference that a metric needs.
     """
     cases = list(cases)
-    allowed = {name for case in cases for name in possible(case)}
+    if not metrics:
+        return
+    of_each = [possible(case) for case in cases]
+    allowed = {name for names in of_each for name in names}
     for name in metrics:
         if name not in METRICS:
             raise InputError(f"{name!r} is no metric; choose of {', '.join(METRICS)}.")
@@ -61,6 +64,11 @@ def require(metrics: Iterable[str], cases: Iterable[Case]) -> None:
             known = ", ".join(metric for metric in METRICS if metric in allowed)
             raise InputError(
                 f"{name!r} needs {_NEEDS[name]}, which {cases[0].info.dataset} does not have; it allows {known}."
+            )
+        if lacking := [case for case, names in zip(cases, of_each, strict=True) if name not in names]:
+            raise InputError(
+                f"{name!r} needs {_NEEDS[name]}, which {len(lacking)} of {len(cases)} recordings do not have "
+                f"({lacking[0].info.name} is one); measure them apart."
             )
 
 

@@ -74,7 +74,7 @@ _PLOTS = (
 def write_report(
     folder: Path, results: Sequence[CaseResult], title: str, settings: dict, frames_of: FramesOf | None
 ) -> list[Path]:
-    """Write every file of the module's table; each is whole or absent.
+    """Write every file of the module's table; each is whole or absent. Old figures and videos are removed.
 
     Args:
         folder: an existing folder that this run holds (`cpwc_keras.files.locked_folder`).
@@ -107,6 +107,9 @@ def write_report(
         with atomic_path(folder / name) as beside_it:
             beside_it.write_text(text, encoding="utf-8")
         written.append(folder / name)
+    for subfolder in ("figures", "videos"):  # what an earlier run with other choices has left
+        for path in set((folder / subfolder).glob("*.*")) - set(written):
+            path.unlink()
     return written
 
 

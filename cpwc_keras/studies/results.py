@@ -12,7 +12,7 @@ name                    meaning
 ``gls_percent``         peak systolic strain of the tracked contour; ``gls_true_percent`` of the reference
 ``mapse_percent``       peak systolic MAPSE likewise; ``mapse_true_percent``
 ``segments_mae_percent``  mean absolute error of the six segmental strains at end-systole
-``disagreement_mm``     forward against backward motion, median over points and pairs
+``disagreement_mm``     forward against backward motion, median over the contour's points (or the wall's) and pairs
 ``peak_percent``        lowest strain of a loop without labels, within its first beat
 ``seconds_per_pair``    of the tracker, for both directions of a pair
 ======================  ===============================================================================================
@@ -20,7 +20,8 @@ name                    meaning
 Curves, by name:
 
 ========================================  =============================================================================
-``epe_mm``                                (pairs,) endpoint error of each pair
+``epe_mm``                                (T-1,) endpoint error of each pair, those before end-diastole backward in
+                                          time as they are tracked; NaN where no motion is known
 ``d_m_mm``, ``d_h_mm``                    (T,), NaN where there is no reference and at the first frame
 ``strain``, ``strain_true``               (T,) percent; the true ones NaN where there is no reference
 ``mapse``, ``mapse_true``                 (T,) percent
@@ -41,10 +42,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cpwc_keras.errors import bad_file
 from cpwc_keras.files import atomic_hdf5
 
 FORMAT, FORMAT_VERSION = "cpwc-keras case result", 1
+"""The version has to rise whenever a metric or the tracking changes: results of another one are measured anew."""
 
 
 @dataclass(frozen=True)
@@ -135,25 +136,13 @@ def read_result(path: str | Path, key: str | None = None) -> CaseResult | None:
         return None
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
-                raise bad_file(path, "another format", f"{FORMAT} version {FORMAT_VERSION}", "choose another folder")
-            if key is not None and file.attrs.get("key") != key:
+            made = (file.attrs.get("format"), file.attrs.get("format_version"))
+            if made != (FORMAT, FORMAT_VERSION) or key not in (None, file.attrs.get("key")):
                 return None
             header = json.loads(file.attrs["header"])
             curves = {name: dataset[()] for name, dataset in file.items()}
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # whatever HDF5 makes of a broken file
+        case, spacing = CaseInfo(**header.pop("case")), header.pop("spacing_mm")
+        spacing = None if spacing is None else (float(spacing[0]), float(spacing[1]))
+        return CaseResult(case=case, spacing_mm=spacing, curves=curves, **header | {"notes": tuple(header["notes"])})
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError):  # whatever is in a broken file
         return None
-    spacing = header["spacing_mm"]
-    return CaseResult(
-        tracker=header["tracker"],
-        case=CaseInfo(**header["case"]),
-        frames=header["frames"],
-        ed=header["ed"],
-        es=header["es"],
-        spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        frame_rate_hz=header["frame_rate_hz"],
-        scalars=header["scalars"],
-        curves=curves,
-        error=header["error"],
-        notes=tuple(header["notes"]),
-    )

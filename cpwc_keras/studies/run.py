@@ -8,9 +8,10 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
+from cpwc_keras import __version__
 from cpwc_keras.errors import InputError
 from cpwc_keras.files import WriteError
 from cpwc_keras.processes import in_processes
@@ -77,7 +78,7 @@ def plan(cases: Sequence[Case], trackers: Sequence[TrackerSpec], folder: Path, s
             spec = tracker.of_vendor(case.info.vendor)
             path = folder / RESULTS / _file_name(tracker.name) / f"{_file_name(case.info.name)}.h5"
             content = {
-                "format": FORMAT_VERSION,
+                "version": (__version__, FORMAT_VERSION),
                 "tracker": fingerprint(spec),
                 "case": asdict(case.info),
                 "files": _content(case.item.files),
@@ -93,22 +94,27 @@ def plan(cases: Sequence[Case], trackers: Sequence[TrackerSpec], folder: Path, s
 
 
 def evaluate(
-    jobs: Sequence[Job], workers: int = 1, on_result: Callable[[CaseResult], None] = lambda result: None
+    jobs: Sequence[Job],
+    workers: int = 1,
+    on_result: Callable[[CaseResult], None] = lambda result: None,
+    again: bool = False,
 ) -> Evaluation:
     """Measure what has not been measured yet; a case that fails does not stop the others.
 
-    The results do not depend on the number of workers; only the seconds do.
+    The results do not depend on the number of workers; only the seconds do, and networks to rounding: with another
+    number of threads they may sum in another order.
 
     Args:
         jobs: of `plan`, in a folder that this run holds (`files.locked_folder`).
         workers: processes; 1: this process, with all cores.
         on_result: called with each result as it comes, those that were there first.
+        again: measure everything anew.
 
     Raises:
         InputError: a file cannot be written, or a worker was killed.
     """
     outcome = Evaluation()
-    kept = ((job.path, read_result(job.path, job.key)) for job in jobs)
+    kept = ((job.path, None if again else read_result(job.path, job.key)) for job in jobs)
     found = {path: result for path, result in kept if result is not None and not result.error}  # failures: once more
     outcome.kept = len(found)
     for result in found.values():
@@ -160,17 +166,18 @@ def _content(paths: tuple[Path, ...]) -> str:
     return total.hexdigest()
 
 
-_hashes: dict[Path, str] = {}
-
-
 def _sha256(path: Path) -> str:
-    if path not in _hashes:
-        try:
-            with open(path, "rb") as file:
-                _hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
-    return _hashes[path]
+    try:
+        state = path.stat()
+        return _sha256_of(path, state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+@lru_cache(maxsize=4096)
+def _sha256_of(path: Path, mtime_ns: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _file_name(name: str) -> str:

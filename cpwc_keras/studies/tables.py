@@ -129,7 +129,7 @@ def vendor_table(part: Part) -> Table:
 
 
 def significance(part: Part) -> Table | None:
-    """P-values of each tracker against the one with the lowest error; None with a single tracker or no errors."""
+    """P-values of each tracker against the one with the lowest error on the cases that all have; None without any."""
     scalar, name = ("epe_mm", "EPE") if part.kind == "motion" else ("d_m_mm", "d_m")
     values = {}
     for result in part.results:
@@ -137,7 +137,10 @@ def significance(part: Part) -> Table | None:
             values.setdefault(result.tracker, {})[result.case.name] = result.scalars[scalar]
     if len(values) < 2:
         return None
-    best = min(values, key=lambda tracker: sum(values[tracker].values()) / len(values[tracker]))
+    shared_by_all = set.intersection(*(set(cases) for cases in values.values()))
+    if not shared_by_all:
+        return None
+    best = min(values, key=lambda tracker: sum(values[tracker][case] for case in shared_by_all))
     rows = []
     for tracker in values:
         if tracker != best:
@@ -190,6 +193,7 @@ def _table(title: str, rows: list[Row], columns: list[_Column], paper: Beside, r
         for j, (column, values) in enumerate(zip(columns, found, strict=True))
         if column.badness
         for i in _best(values, column.badness, column.digits)
+        if values[i][2] == rows[i].cases
     }
     remarks = _remarks(paper if theirs or not paper.rows else Beside("", (), ""))
     remarks += (remark,) if remark and kept else ()

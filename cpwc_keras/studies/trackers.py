@@ -93,7 +93,7 @@ def fingerprint(spec: str) -> str:
     """
     if spec in BASELINES:
         return f"{spec} {__version__}"
-    module, _, function = spec.partition(":") if re.search(r":\w+$", spec) else (spec, "", "")
+    module, _, function = spec.rpartition(":") if re.search(r":\w+$", spec) else (spec, "", "")
     path = Path(module)
     if not path.is_file() and function:
         try:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from cpwc_keras.curves import distance_along, points_at
-from cpwc_keras.evaluation.strain import scaled
+from cpwc_keras.evaluation.strain import arc_length, longitudinal_strain, scaled
 from cpwc_keras.files import atomic_path
 from cpwc_keras.io.video import write_video
 from cpwc_keras.studies.results import CaseResult
@@ -86,7 +86,7 @@ def _end_systole(result: CaseResult) -> int:
         return result.es
     beat_ends = result.curves.get("closure_frame", np.zeros(0))
     end = int(beat_ends[0]) + 1 if len(beat_ends) else None
-    return result.ed + int(np.argmin(result.curves["strain"][result.ed : end]))
+    return result.ed + int(np.argmin(arc_length(result.curves["contours"], result.spacing_mm)[result.ed : end]))
 
 
 def _badness(result: CaseResult) -> float:
@@ -125,7 +125,8 @@ def _lettered(canvas: np.ndarray, result: CaseResult, frame: int) -> np.ndarray:
     if d_m is not None and np.isfinite(d_m[frame]):
         value = f"d_m {d_m[frame]:.2f} mm"
     else:
-        value = f"strain {result.curves['strain'][frame]:.1f} %"
+        strain = longitudinal_strain(result.curves["contours"], result.spacing_mm, result.ed)
+        value = f"strain {strain[frame]:.1f} %"
     write_text(canvas, value, width - 14, 12, 17, anchor="ra")
     name = result.tracker if len(result.tracker) <= 24 else "..." + result.tracker[-21:]
     write_text(canvas, name, width - 14, height - 14, 15, (190, 190, 190), "rs")

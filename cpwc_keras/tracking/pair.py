@@ -116,8 +116,7 @@ def estimate(tracker: Tracker, first: np.ndarray, second: np.ndarray) -> np.ndar
             f"The tracker returned {kind} of shape {flow.shape} for images {first.shape}, expected {expected}."
         )
     if bad := int((~np.isfinite(flow)).any(-1).sum()):
-        raise InputError(
-            f"The tracker returned NaN or infinite motion at {bad:,} of {flow[..., 0].size:,} pixels; a network's "
-            "weights are damaged or do not fit."
-        )
+        why = "; its weights are damaged or do not fit" if isinstance(tracker, NetworkTracker) else ""
+        found = f"NaN or infinite motion at {bad:,} of {flow[..., 0].size:,} pixels"
+        raise InputError(f"The tracker returned {found}{why}.")
     return flow

@@ -44,6 +44,13 @@ def test_a_table_and_a_report(tmp_path):
     assert not list(folder.rglob("*.partial*")) and not (folder / ".cpwc-keras.lock").exists()
 
 
+@pytest.mark.parametrize("metrics", ["epe", "contours", "strain", "segments"])
+def test_one_metric_alone_has_its_report(tmp_path, metrics):
+    write(tmp_path / "data", seeds=(0,))
+    evaluate(tmp_path, "zero", "--dataset", "sequences=data", "-o", "out", "--metrics", metrics)
+    assert (tmp_path / "out/report.html").is_file() and list((tmp_path / "out/videos").glob("*.mp4"))
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_evaluation_goes_on(tmp_path, signal_number):
     write(tmp_path / "data", seeds=(0, 1, 2))

@@ -172,7 +172,7 @@ def test_the_beat_of_a_real_loop(shared_data):
     assert estimate_beat(frames) == pytest.approx(27.5, abs=0.5)
     for start in (0, 20, 40):
         assert estimate_beat(frames[start : start + 60]) == pytest.approx(27.5, abs=1)
-    with pytest.raises(InputError, match="at least two beats"):
+    with pytest.raises(InputError, match="at least two"):
         estimate_beat(frames[:40])
 
 

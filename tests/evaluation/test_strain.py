@@ -154,3 +154,13 @@ def test_es_is_always_a_frame_not_larger_than_ed(values, data):
     ed = data.draw(st.integers(0, len(values) - 1))
     es = estimate_es(np.array(values), ed)
     assert 0 <= es < len(values) and values[es] <= values[ed]
+
+
+def test_the_apex_of_drawn_contours_is_that_of_each_frame():
+    """Points that slide along the wall from frame to frame change nothing."""
+    angle = np.linspace(np.pi, 2 * np.pi, 61)
+    first = np.stack([10 * np.cos(angle), 25 * np.sin(angle)], -1)
+    slid = np.pi + np.pi * np.linspace(0, 1, 61) ** 2
+    second = np.stack([10 * np.cos(slid), 20 * np.sin(slid)], -1)
+    assert mapse(np.stack([first, second]), material=False)[1] == pytest.approx(-20, abs=0.1)
+    assert mapse(np.stack([first, second]))[1] < -30

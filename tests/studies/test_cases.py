@@ -92,12 +92,23 @@ def test_metrics_need_their_reference(tmp_path):
 def test_loops_have_a_contour_beside_them(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"")
     write_contour(tmp_path / "a.json", Contour([[1.0, 9], [5, 1], [9, 9]], 0, (20, 20)))
-    (tmp_path / "without.dcm").write_bytes(b"")
     (case,) = find_cases("loops", tmp_path)
     assert (case.info.kind, case.info.name) == ("loop", "a") and len(contour_of(case).points) == 3
     (tmp_path / "a.avi").write_bytes(b"")
     with pytest.raises(InputError, match=r"belongs to both a\.mp4 and a\.avi"):
         find_cases("loops", tmp_path)
+    (tmp_path / "a.avi").rename(tmp_path / "b.avi")
+    with pytest.raises(InputError, match=r"b\.avi has no contour; expected pairs"):
+        find_cases("loops", tmp_path)
+    (tmp_path / "b.avi").rename(tmp_path / "c.json")
+    with pytest.raises(InputError, match=r"c\.json has no recording"):
+        find_cases("loops", tmp_path)
+
+
+def test_the_pixels_beside_a_header_are_watched_too(tmp_path):
+    write_ted(tmp_path)
+    (case,) = find_cases("ted", tmp_path)
+    assert {path.suffix for path in case.item.files} >= {".mhd", ".raw"}
 
 
 def test_what_cannot_be_measured_on(tmp_path):

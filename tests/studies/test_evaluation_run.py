@@ -49,10 +49,8 @@ def test_everything_is_measured_once(folder):
 def test_a_changed_recording_is_measured_anew(folder):
     evaluate(planned(folder, "zero"))
     write(folder / "data", seeds=(1,), frame_rate_hz=41.0)
-    from cpwc_keras.studies import run
-
-    run._hashes.clear()
     assert evaluate(planned(folder, "zero")).kept == 2
+    assert evaluate(planned(folder, "zero"), again=True).kept == 0
 
 
 def test_processes_change_nothing(folder):

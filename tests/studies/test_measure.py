@@ -94,6 +94,38 @@ def test_dense_motion_has_errors_and_no_contour():
     assert "d_m_mm" not in result.scalars and "gls_percent" not in result.scalars
 
 
+def test_dense_motion_without_instants():
+    """As MEDICAID's folders have it: no end-systole and no contour to find it from."""
+    seq = sequence(ed=None, es=None)
+    pairs = [pair_from_sequence(seq, t, t + 1) for t in range(FRAMES - 1)]
+    dense = Sequence(seq.loop, flows=np.stack([p.flow for p in pairs]), masks=np.stack([p.mask for p in pairs]))
+    exact = measure(case_of(dense), Knowing(seq.loop.frames), "truth", MeasureSettings())
+    assert exact.scalars["epe_mm"] == pytest.approx(0, abs=1e-5) and "cumulative_epe_mm" not in exact.scalars
+    assert any("No end-systolic frame is known" in note for note in exact.notes)
+
+
+def test_an_index_needs_its_reference_at_end_systole():
+    seq = sequence()
+    lost = seq.mesh.copy()
+    lost[ES] = np.nan
+    result = measure(case_of(replace(seq, mesh=lost), "contours"), zero, "zero", MeasureSettings())
+    assert "gls_percent" not in result.scalars and "d_m_mm" in result.scalars
+    assert any("end-systole, has no reference contour" in note for note in result.notes)
+
+
+def test_segments_have_names_in_the_four_chamber_view_alone():
+    result = measure(case_of(sequence(), view="A2C"), zero, "zero", MeasureSettings())
+    assert "segments" not in result.curves and "gls_percent" in result.scalars
+
+
+def test_a_loop_must_hold_a_whole_beat(tmp_path):
+    loop, tracker = beating_loop(tmp_path, beats=1)
+    (case,) = find_cases("loops", tmp_path)
+    case = replace(case, item=replace(case.item, loader=lambda: loop))
+    assert not measure(case, tracker, "truth", MeasureSettings(beat_frames=12)).error
+    assert "a beat takes 14.0" in measure(case, tracker, "truth", MeasureSettings(beat_frames=14)).error
+
+
 def test_nodes_that_are_not_known_are_left_out():
     seq = sequence()
     mesh = seq.mesh.copy()
