@@ -27,9 +27,9 @@ windows reaches; the smallest windows hold too little speckle to be told from mo
 _STEPS = 4
 """From one window to the next is a quarter of it: 75 % overlap."""
 _BLUR = 1.0
-"""Standard deviation of the Gaussian, in pixels, that smooths both images. It is not in the paper. Simulated speckle has
-detail up to the pixels' Nyquist frequency: its correlation peaks are narrower than the lags a paraboloid is fitted to,
-and displacements are drawn to whole pixels by 0.08, with the Gaussian by 0.01 (`benchmarks/block_matching.py`)."""
+"""Standard deviation in pixels of the Gaussian that smooths both images. It is not in the paper. Simulated speckle has
+detail up to the pixels' Nyquist frequency, so that its correlation peaks are narrower than what a paraboloid is fitted
+to: without it, `benchmarks/block_matching.py` finds displacements drawn to whole pixels by up to 0.08, with it 0.01."""
 _TEXTURE = 1e-3
 """Standard deviation of a window that shows nothing: the rounding of 8-bit images (1 / 255 / √12)."""
 _BATCH = 2**16
