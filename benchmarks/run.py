@@ -11,6 +11,7 @@ import os
 import platform
 from pathlib import Path
 
+import block_matching
 import geometry
 import network
 import simulate
@@ -21,7 +22,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer rounds, for continuous integration")
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks.json"))
     arguments = parser.parse_args()
-    rows = [line for module in (geometry, network, simulate) for line in module.run(arguments.quick)]
+    rows = [line for module in (geometry, network, simulate, block_matching) for line in module.run(arguments.quick)]
     print(f"{platform.machine()}, {os.cpu_count()} cores; best of several rounds, contenders taking turns\n")
     print(f"{'what':52} {'ours':>12} {'ms':>9}   {'peer':40} {'ms':>9}  {'peer / ours':>11}")
     for line in rows:

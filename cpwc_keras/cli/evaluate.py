@@ -176,7 +176,7 @@ def rich_table(table):
 
     shown = Table(title=table.title, title_justify="left", box=SIMPLE_HEAD)
     for number, header in enumerate(table.headers):
-        shown.add_column(header, justify="right" if number else "left", overflow="fold")
+        shown.add_column(header, justify="right" if number else "left", overflow="fold", no_wrap=not number)
     for row, cells in enumerate(table.rows):
         texts = [Text(cell, "bold" if (row, column) in table.bold else "") for column, cell in enumerate(cells)]
         shown.add_row(*texts, style="dim" if row >= table.paper_from else "", end_section=row == table.paper_from - 1)
