@@ -8,6 +8,9 @@ import click
 
 from cpwc_keras.cli.quiet import import_keras_quietly
 
+_PAPER_ROWS = ("FFT-Xcorr", "Farneb", "-60A", "c-PWC-Net-gray-usft")
+"""Of the paper's rows, the terminal shows these; report.html and table.md have all."""
+
 ERRORS = "errors.txt"
 """Tracebacks of errors that are not the user's."""
 
@@ -147,15 +150,26 @@ def _report(folder, outcome, cases, options, videos) -> None:
 
 def _show(console, outcome, output) -> int:
     """The table, what failed, and the exit code."""
+    from cpwc_keras.studies.run import RESULTS
     from cpwc_keras.studies.tables import parts, tables
 
+    said = set()
     for part in parts(outcome.results):
         console.print(f"\n[bold]{part.title}[/bold]")
         for table in tables(part):
             console.print()
-            console.print(rich_table(table))
+            console.print(rich_table(table, _PAPER_ROWS))
             for remark in table.remarks:
-                console.print(remark, style="dim")
+                if remark not in said:
+                    console.print(remark, style="dim")
+                said.add(remark)
+    notes = (note for result in outcome.results for note in result.notes)
+    for note in dict.fromkeys(note for note in notes if "lost the contour" in note):
+        console.print(f"Mind: {note}", style="yellow")
+    shown = {result.tracker for result in outcome.results}
+    others = sorted(path.name for path in (output / RESULTS).iterdir() if path.is_dir() and path.name not in shown)
+    if others:
+        console.print(f"{output} also holds results of {', '.join(others)}, which this report leaves out.")
     if outcome.broken:
         click.echo(f"What failed unexpectedly is written to {output / ERRORS}; please report it.", err=True)
     failed = [result for result in outcome.results if result.error]
@@ -164,12 +178,18 @@ def _show(console, outcome, output) -> int:
     if len(failed) > 10:
         click.echo(f"Error: … and {len(failed) - 10:,} more; results.csv lists them all.", err=True)
     kept = f" ({outcome.kept:,} were there already)" if outcome.kept else ""
-    console.print(f"\n{len(outcome.results):,} results{kept}; see {output / 'report.html'}.", soft_wrap=True)
+    count = f"{len(outcome.results):,} result{'s' * (len(outcome.results) != 1)}"
+    console.print(f"\n{count}{kept}; see {output / 'report.html'}.", soft_wrap=True)
     return 1 if outcome.broken else 2 if failed else 0
 
 
-def rich_table(table):
-    """A `studies.tables.Table` for the terminal: ours, then the paper's dimmed, the best of ours bold."""
+def rich_table(table, paper_rows=None):
+    """A `studies.tables.Table` for the terminal: ours, then the paper's dimmed, the best of ours bold.
+
+    Args:
+        table: what to show.
+        paper_rows: of the paper's rows show only those with one of these words in their name; None shows all.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -178,6 +198,8 @@ def rich_table(table):
     for number, header in enumerate(table.headers):
         shown.add_column(header, justify="right" if number else "left", overflow="fold", no_wrap=not number)
     for row, cells in enumerate(table.rows):
+        if row >= table.paper_from and paper_rows and not any(word in cells[0] for word in paper_rows):
+            continue
         texts = [Text(cell, "bold" if (row, column) in table.bold else "") for column, cell in enumerate(cells)]
         shown.add_row(*texts, style="dim" if row >= table.paper_from else "", end_section=row == table.paper_from - 1)
     return shown

@@ -24,6 +24,9 @@ _CLEAR = 0.25
 """Radians by which its two corners must turn more, together, than any other two. Of the cavities of 300 CAMUS masks, a
 few are refused by it; the others are opened where the myocardium ends (tests/io/test_outline.py)."""
 
+_SNAP = 0.015
+"""A corner this close to a given point, as a fraction of the outline, is that point."""
+
 _SAME_PX = 0.002
 """Points closer than this are one: contour files keep three decimals."""
 
@@ -129,4 +132,10 @@ def _find_base(closed: np.ndarray, length: np.ndarray) -> tuple[float, float]:
     rival = both[~(near[first][:, None] & near[last])].max()
     if not both[first, last] - rival > _CLEAR:
         raise InputError(f"It cannot be told where the outline's base is; {_REMEDY}.")
-    return at[first], at[last]
+    return _nearest_vertex(length, at[first]), _nearest_vertex(length, at[last])
+
+
+def _nearest_vertex(length: np.ndarray, distance: float) -> float:
+    """The distance of the closest given point, which a corner found between two of them stands for; of few, itself."""
+    nearest = length[np.abs(length - distance).argmin()]
+    return nearest % length[-1] if abs(nearest - distance) < _SNAP * length[-1] else distance

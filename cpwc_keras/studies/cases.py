@@ -125,6 +125,8 @@ def _case(item: DatasetItem) -> Case:
             kind = "contours"
         elif str(header.attributes.get("source", "")).startswith("Alessandrini 2018"):
             dataset = "alessandrini re-simulated"
+        elif str(header.attributes.get("source", "")) == "procedural":
+            dataset = "procedural hearts"
     elif item.dataset == "alessandrini":
         view = item.name.split("/")[1]
     elif item.dataset in ("camus", "ted"):

@@ -91,6 +91,7 @@ _LOOPS = (
     "another hospital (Philips); neither annotation is public. Our references are the contours that this dataset "
     "brings, in the frames that have one."
 )
+_PROCEDURAL = "Their anatomy and echogenicity are made up, so none of the paper's numbers stand here."
 _STILLS = (
     "Stills, tracked from end-diastole to end-systole in a single step: not the paper's experiment, which follows the "
     "contour from frame to frame, so none of its numbers stand here."
@@ -111,6 +112,8 @@ def beside(kind: str, dataset: str, variant: str) -> Beside:
         camus = _merged("CAMUS", ("VII", "camus"), ("VIII", "camus"), ("text", "camus"))
         philips = _merged("Philips", ("IX", "full(30)"), ("X", "full(30)"), ("text", "auxiliary"))
         return Beside("Tables VII-X", camus + philips, _LOOPS)
+    if dataset == "procedural hearts":
+        return Beside("", (), _PROCEDURAL)
     if kind == "motion" and dataset in ("sequences", "medicaid") and variant in ("clean", "reverberation"):
         subset = "clean" if variant == "clean" else "artifacts"
         text = (("text", "medicaid test"),) if variant == "clean" else ()

@@ -12,6 +12,9 @@ from cpwc_keras.studies.results import CaseResult
 from cpwc_keras.studies.summary import Row, comparison, summarise
 
 ABSENT = "–"
+_LEAST_CASES = 6
+"""With fewer, no p-value of Wilcoxon's test can fall below 0.05."""
+
 _SPLIT_VARIANTS = ("clean", "reverberation")
 
 
@@ -91,10 +94,25 @@ def tables(part: Part) -> list[Table]:
     paper = Beside("", (), "") if part.vendors else beside(part.kind, part.dataset, part.variant)
     made = [vendor_table(part)] if part.vendors else []
     made += [
-        _table("Motion and contours" if part.kind == "motion" else "Contours", rows, _GEOMETRY, paper),
+        _table(
+            "Motion and contours" if part.kind == "motion" else "Contours",
+            rows,
+            _GEOMETRY,
+            paper,
+            _DEFINITIONS + _frame_rates(part) if part.kind == "motion" else "",
+        ),
         _table("Clinical indices", rows, _CLINICAL, paper, _SIGN),
     ]
     return [table for table in (*made, significance(part)) if table and len(table.headers) > 2]
+
+
+def _frame_rates(part: Part) -> str:
+    """How long a step takes, on which its error depends."""
+    rates = [result.frame_rate_hz for result in part.results if result.frame_rate_hz]
+    if not rates:
+        return ""
+    between = f"{min(rates):.0f}" if round(min(rates)) == round(max(rates)) else f"{min(rates):.0f} to {max(rates):.0f}"
+    return f" There are {between} steps a second here; the paper does not give its own."
 
 
 def vendor_table(part: Part) -> Table:
@@ -138,7 +156,7 @@ def significance(part: Part) -> Table | None:
     if len(values) < 2:
         return None
     shared_by_all = set.intersection(*(set(cases) for cases in values.values()))
-    if not shared_by_all:
+    if len(shared_by_all) < _LEAST_CASES:
         return None
     best = min(values, key=lambda tracker: sum(values[tracker][case] for case in shared_by_all))
     rows = []
@@ -147,7 +165,10 @@ def significance(part: Part) -> Table | None:
             p = comparison(part.results, tracker, best, scalar)
             shared = len(values[tracker].keys() & values[best].keys())
             rows.append([tracker, _p(p["wilcoxon"]), _p(p["mann_whitney"]), str(shared)])
-    remark = "Wilcoxon signed-rank over the cases that both have; Mann-Whitney U over all cases of each; two-sided."
+    remark = (
+        f"{best} has the lowest mean error and was chosen for it. Wilcoxon signed-rank over the cases that both have; "
+        "Mann-Whitney U over all cases of each; two-sided, not corrected for several comparisons."
+    )
     return Table(
         f"{name} against {best}, p-values",
         ["tracker", "Wilcoxon", "Mann-Whitney", "shared cases"],
@@ -250,6 +271,11 @@ _CLINICAL = [
     _index("mapse", "mae", "mae_sd", "MAPSE MAE (%)", "MAPSE mae"),
     _mean("segments_mae_percent", "segments MAE (%)"),
 ]
+_DEFINITIONS = (
+    "EPE: distance between estimated and true motion of a step, mean over the myocardium and all steps, with forward "
+    "and backward motion averaged as chosen, or forward alone. Cumulative EPE: of tissue followed from end-diastole to "
+    "end-systole. d_m, d_H: mean and largest distance of the contours, mean over all frames but the first."
+)
 _SIGN = (
     "Bias is estimate less reference: positive where the shortening is underestimated. "
     "GLS and MAPSE are percent of the end-diastolic length, so their errors are percentage points."

@@ -90,9 +90,11 @@ def _end_systole(result: CaseResult) -> int:
 
 
 def _badness(result: CaseResult) -> float:
-    for name in ("d_m_mm", "epe_mm"):
+    for name in ("d_m_mm", "epe_mm", "segments_mae_percent"):
         if name in result.scalars:
             return result.scalars[name]
+    if "gls_percent" in result.scalars:
+        return abs(result.scalars["gls_percent"] - result.scalars["gls_true_percent"])
     drift = result.curves.get("drift_mm", np.zeros(0))
     return float(np.mean(drift)) if len(drift) else np.nan
 

@@ -55,6 +55,8 @@ def as_tracker(tracker: Tracker | str | Path | None) -> tuple[Tracker, str]:
     from cpwc_keras.models.presets import DEFAULT_PRESET, list_presets, load_model
 
     source = DEFAULT_PRESET if tracker is None else str(tracker)
+    if source.endswith(".py"):
+        raise InputError(f"{source}: which function of it? Name it: {source}:flow.")
     if source not in list_presets() and not Path(source).exists():
         known = ", ".join([*BASELINES, *list_presets()])
         raise InputError(

@@ -88,3 +88,9 @@ def test_camus_cavities_open_where_their_myocardium_ends(shared_data, every):
         errors.append(np.linalg.norm(found - truth, axis=1).mean() / np.linalg.norm(truth[1] - truth[0]))
     assert asked <= 6 and len(errors) + asked == -(-300 // every)
     assert np.median(errors) < 0.015 and np.sort(errors)[-2] < 0.04 and max(errors) < 0.15
+
+
+def test_corners_are_the_points_that_were_drawn():
+    """Eight clicks whose base is not by far the longest side: no point is invented beside them."""
+    clicks = np.array([[245.0, 243], [236, 206], [232, 160], [250, 110], [285, 95], [315, 120], [325, 180], [326, 239]])
+    np.testing.assert_allclose(open_at_base(clicks), clicks)

@@ -8,6 +8,7 @@ from cpwc_keras.io.contours import Contour, write_contour
 from cpwc_keras.io.sequence_file import write_sequence
 from cpwc_keras.studies.cases import contour_of, find_cases, select
 from cpwc_keras.studies.metrics import keep, require
+from cpwc_keras.studies.paper import beside
 from cpwc_keras.studies.results import CaseResult
 from cpwc_keras.studies.trackers import TrackerSpec, fingerprint, parse_trackers, vendor_folder
 from cpwc_keras.types import Sequence
@@ -48,6 +49,12 @@ def test_simulated_alessandrini_sequences_are_called_so(tmp_path):
     source = {"source": "Alessandrini 2018, GE/A4C/normal", "motion": "ground truth"}
     write_sequence(tmp_path / "a.h5", sequence(), source)
     assert find_cases("sequences", tmp_path)[0].info.dataset == "alessandrini re-simulated"
+
+
+def test_procedural_hearts_are_called_so(tmp_path):
+    write_sequence(tmp_path / "a.h5", sequence(), {"source": "procedural"})
+    info = find_cases("sequences", tmp_path)[0].info
+    assert info.dataset == "procedural hearts" and not beside(info.kind, info.dataset, info.variant).rows
 
 
 def test_every_dataset_has_its_kind(tmp_path):

@@ -118,6 +118,19 @@ def test_segments_have_names_in_the_four_chamber_view_alone():
     assert "segments" not in result.curves and "gls_percent" in result.scalars
 
 
+def test_a_contour_that_was_lost_is_said():
+    def explode(first, second):
+        grid = np.stack(np.meshgrid(np.arange(SHAPE[1]), np.arange(SHAPE[0])), -1) - [59.5, 52]
+        outward = 0.2 * grid.astype(np.float32)
+        return np.stack([outward, -outward / 1.2])
+
+    result = measure(case_of(sequence()), explode, "wild", MeasureSettings())
+    assert any(note.startswith("wild lost the contour: its strain is +") for note in result.notes)
+    assert not any(
+        "lost the contour" in note for note in measure(case_of(sequence()), zero, "z", MeasureSettings()).notes
+    )
+
+
 def test_a_loop_must_hold_a_whole_beat(tmp_path):
     loop, tracker = beating_loop(tmp_path, beats=1)
     (case,) = find_cases("loops", tmp_path)

@@ -7,7 +7,7 @@ from study_results import VENDORS, results
 
 from cpwc_keras.studies.csv_files import results_csv, timing_csv
 from cpwc_keras.studies.results import CaseInfo, CaseResult
-from cpwc_keras.studies.tables import markdown, parts, significance, tables
+from cpwc_keras.studies.tables import _DEFINITIONS, markdown, parts, significance, tables
 
 CASES = [CaseInfo(name, "grid", "motion", name, variant="clean") for name in ("a", "b")]
 
@@ -27,7 +27,7 @@ TINY = [
 
 def test_a_table_by_hand():
     (part,) = parts(TINY)
-    geometry, clinical, _ = tables(part)
+    geometry, clinical = tables(part)
     assert part.title == "grid, clean"
     assert geometry.headers == ["tracker", "EPE (mm)", "s per pair", "cases"], "columns that no row has are left out"
     assert geometry.rows == [
@@ -48,6 +48,8 @@ def test_markdown_by_hand():
         "| --- | ---: | ---: | ---: |\n"
         "| good\\|one | **0.15 ± 0.07** | 0.500 ± 0.000 | 2 |\n"
         "| bad | 0.40 | 0.500 | 1 (1 failed) |\n"
+        "\n"
+        f"{_DEFINITIONS} There are 40 steps a second here; the paper does not give its own.\n"
         "\n"
         "Seconds are of this machine, both directions of a pair; the paper gives 0.020 s for c-PWC-Net on an RTX "
         "2080 Ti.\n"
@@ -94,7 +96,7 @@ def test_the_paper_stands_below_ours_and_is_never_best():
     made = results("motion", 3, variants=("clean", "reverberation"))
     clean, artifacts = parts(made)
     for part, epe in ((clean, "0.26 ± 0.18"), (artifacts, "0.27 ± 0.19")):
-        geometry, clinical, _ = tables(part)
+        geometry, clinical = tables(part)
         assert [row[0] for row in geometry.rows[: geometry.paper_from]] == list(dict.fromkeys(r.tracker for r in made))
         assert geometry.rows[geometry.paper_from][:2] == ["FFT-Xcorr (paper)", epe]
         assert all(row[0].endswith(" (paper)") for row in geometry.rows[geometry.paper_from :])

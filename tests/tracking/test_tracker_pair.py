@@ -3,6 +3,7 @@ import pytest
 
 import cpwc_keras
 from cpwc_keras.baselines.optical_flow import dis
+from cpwc_keras.errors import InputError
 from cpwc_keras.tracking import pair
 from cpwc_keras.tracking.cine import track
 from cpwc_keras.tracking.pair import NetworkTracker, as_tracker, estimate, names_network
@@ -144,3 +145,9 @@ def test_a_tracker_may_write_into_its_images():
 
     estimate(careless, IMAGES, IMAGES[::-1])
     np.testing.assert_array_equal(IMAGES, before)
+
+
+def test_a_file_without_its_function(tmp_path):
+    (tmp_path / "own.py").write_text("def flow(a, b): pass\n")
+    with pytest.raises(InputError, match=r"which function of it\? Name it: .*own\.py:flow"):
+        as_tracker(tmp_path / "own.py")
