@@ -11,7 +11,20 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(p for d in ("cpwc_keras", "ops", "data_prep") for p in (ROOT / d).rglob("*.py"))
 
 FLOORS = [
-    {"errors", "files", "types", "ops", "evaluation", "viz", "fields", "segmentation", "record", "curves", "processes"},
+    {
+        "errors",
+        "files",
+        "types",
+        "ops",
+        "evaluation",
+        "viz",
+        "fields",
+        "segmentation",
+        "record",
+        "curves",
+        "processes",
+        "quiet",
+    },
     {"mesh", "io", "models", "baselines"},
     {"data", "tracking"},
     {"training", "studies", "app", "data_prep"},

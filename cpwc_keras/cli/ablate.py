@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cpwc_keras.cli.quiet import import_keras_quietly
+from cpwc_keras.quiet import import_keras_quietly
 
 _UNITS = {"training": "steps", "measuring": "recordings"}
 

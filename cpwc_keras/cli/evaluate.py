@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cpwc_keras.cli.quiet import import_keras_quietly
+from cpwc_keras.quiet import import_keras_quietly
 
 _PAPER_ROWS = ("FFT-Xcorr", "Farneb", "-60A", "c-PWC-Net-gray-usft")
 """Of the paper's rows, the terminal shows these; report.html and table.md have all."""
@@ -123,6 +123,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
 
 
 def _default_trackers() -> tuple[str, ...]:
+    import_keras_quietly()
     from cpwc_keras.baselines.catalog import BASELINES
     from cpwc_keras.models.presets import DEFAULT_PRESET
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cpwc_keras.cli.progress import progress_bar
-from cpwc_keras.cli.quiet import import_keras_quietly
+from cpwc_keras.quiet import import_keras_quietly
 
 DATASETS_FOLDER = "datasets"
 

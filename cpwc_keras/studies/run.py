@@ -15,10 +15,12 @@ from cpwc_keras import __version__
 from cpwc_keras.errors import InputError
 from cpwc_keras.files import WriteError
 from cpwc_keras.processes import in_processes
+from cpwc_keras.quiet import import_keras_quietly
 from cpwc_keras.studies.cases import Case
 from cpwc_keras.studies.measure import MeasureSettings, measure
 from cpwc_keras.studies.results import FORMAT_VERSION, CaseResult, read_result, write_result
 from cpwc_keras.studies.trackers import TrackerSpec, fingerprint, load
+from cpwc_keras.tracking.pair import names_network
 
 RESULTS = "results"
 """Folder of the results within that of an evaluation."""
@@ -142,7 +144,8 @@ def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Callable
     if workers <= 1:
         yield from ((job, partial(_work, job)) for job in jobs)
         return
-    with closing(in_processes(jobs, _work, lambda job: (job,), workers)) as outcomes:
+    prepare = import_keras_quietly if any(names_network(job.spec) for job in jobs) else None
+    with closing(in_processes(jobs, _work, lambda job: (job,), workers, prepare=prepare)) as outcomes:
         for job, future in outcomes:
             yield job, future.result
 
