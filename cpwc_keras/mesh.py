@@ -19,15 +19,16 @@ from cpwc_keras.segmentation import contours_from_labels
 from cpwc_keras.types import MESH_SHAPE
 
 
-def _triangles() -> np.ndarray:
-    node = np.arange(np.prod(MESH_SHAPE), dtype=np.int32).reshape(MESH_SHAPE)
+def mesh_triangles(rows: int) -> np.ndarray:
+    """The nodes, numbered `i * 5 + j`, of each triangle of a mesh with so many rows: (8 (rows - 1), 3) int32."""
+    node = np.arange(rows * MESH_SHAPE[1], dtype=np.int32).reshape(rows, MESH_SHAPE[1])
     a, b, c, d = node[:-1, :-1], node[1:, :-1], node[:-1, 1:], node[1:, 1:]
     triangles = np.stack([np.stack([a, b, d], -1), np.stack([a, d, c], -1)], 2).reshape(-1, 3)
     triangles.flags.writeable = False
     return triangles
 
 
-TRIANGLES = _triangles()
+TRIANGLES = mesh_triangles(MESH_SHAPE[0])
 """(280, 3) int32: the nodes, numbered `i * 5 + j`, of each triangle; all wind the same way."""
 
 _NORMAL_SMOOTHING = 0.02
@@ -111,13 +112,14 @@ def inverted_triangles(mesh: np.ndarray) -> np.ndarray:
     """Which of the 280 triangles are folded over or without area.
 
     Args:
-        mesh: (..., 36, 5, 2).
+        mesh: (..., 36, 5, 2), or with another number of rows.
 
     Returns:
         (..., 280) bool. The orientation of the mesh is that of its total area, so that a mirrored mesh counts as sound.
         A triangle that touches NaN is not counted.
     """
-    corner = np.asarray(mesh, np.float64).reshape(*mesh.shape[:-3], -1, 2)[..., TRIANGLES, :]
+    corner = np.asarray(mesh, np.float64).reshape(*mesh.shape[:-3], -1, 2)
+    corner = corner[..., mesh_triangles(mesh.shape[-3]), :]
     one, other = corner[..., 1, :] - corner[..., 0, :], corner[..., 2, :] - corner[..., 0, :]
     area = one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
     return area * np.sign(np.nansum(area, -1, keepdims=True)) <= 0

@@ -80,6 +80,8 @@ class _InSections(click.Command):
 @click.option("--replacement", type=float,
               help="Fraction of the wall's scatterers that leave the plane per frame.  [default: 0]")
 @click.option("--blood-decorrelation", type=float, help="As --decorrelation, in the cavity.  [default: 0]")
+@click.option("--annulus", type=float, metavar="MM",
+              help="How far beyond the base tissue moves with it; 0, the paper's: not at all.  [default: 20]")
 @click.option("--artifact-position", type=click.Choice(["fixed", "random"]),
               help="fixed: near the mid-anterolateral wall, as in the paper; random: anywhere.  [default: fixed]")
 @click.option("--artifact-level", type=float, metavar="DB",
@@ -169,7 +171,7 @@ def _settings(engine, frames, variants, seed, **options):
         display=Display(**given(compression="compression", gamma="gamma", dynamic_range_db="dynamic_range")),
         scatterers=ScattererSettings(**given(
             density="density", decorrelation="decorrelation", replacement="replacement",
-            blood_decorrelation="blood_decorrelation",
+            blood_decorrelation="blood_decorrelation", annulus_mm="annulus",
         )),
         artifacts=ArtifactSettings(**given(
             position="artifact_position", level_db="artifact_level", structures="artifact_structures",

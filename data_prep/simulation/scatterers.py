@@ -4,6 +4,8 @@ Every scatterer has a coefficient drawn from N(0, 1), which the template's brigh
 amplitude. Background scatterers stay where they are and take the brightness of each frame. Myocardial scatterers are
 drawn in the mesh of the first frame, keep the brightness found there, and are carried by their cell.
 
+The wall goes on beyond the mitral annulus for a while (see `annulus`): tissue does not stand still where the mesh ends.
+
 Both populations share the border of the wall: a myocardial scatterer has the weight w of its place in the mesh (0 on
 the border, 1 inside the wall), a background scatterer within the mesh sqrt(1 - w²), so that the expected power is that
 of one population everywhere, after the scheme of ref. [25].
@@ -17,13 +19,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from cpwc_keras.data_prep.simulation.annulus import continued_beyond_annulus
 from cpwc_keras.data_prep.simulation.display import Display
 from cpwc_keras.data_prep.simulation.memory import available_memory
 from cpwc_keras.data_prep.simulation.template import Template
 from cpwc_keras.data_prep.simulation.transducer import DENSITY, ImageGrid, SectorScan
 from cpwc_keras.data_prep.simulation.wall_kernels import CELL, bilinear, carry, fade, mesh_weight
 from cpwc_keras.errors import InputError
-from cpwc_keras.mesh import TRIANGLES, inverted_triangles
+from cpwc_keras.mesh import inverted_triangles, mesh_triangles
 from cpwc_keras.types import MESH_SHAPE
 
 _BYTES_EACH = 200
@@ -41,7 +44,8 @@ _BACKGROUND, _MYOCARDIUM, _BLOOD, _REPLACED, _DECORRELATED = range(5)
 
 @dataclass(frozen=True)
 class ScattererSettings:
-    """How many scatterers there are and what their speckle does in time. The default is the paper's.
+    """How many scatterers there are and what their speckle does in time. The default is the paper's but for
+    `annulus_mm`.
 
     Attributes:
         density: scatterers per square wavelength; with fewer, each reflects the more.
@@ -51,6 +55,7 @@ class ScattererSettings:
         replacement: fraction of the myocardial scatterers that leave the image plane, and are replaced by others
             elsewhere in the wall, from one frame to the next.
         blood_decorrelation: as `decorrelation`, of the still scatterers in the cavity; 1: new blood in every frame.
+        annulus_mm: how far beyond the base the wall goes on and moves with the annulus; 0, the paper's: not at all.
 
     Raises:
         InputError: a value out of its range.
@@ -61,6 +66,7 @@ class ScattererSettings:
     decorrelation: float = 0.0
     replacement: float = 0.0
     blood_decorrelation: float = 0.0
+    annulus_mm: float = 20.0
 
     def __post_init__(self):
         for name, low, high in (
@@ -69,6 +75,7 @@ class ScattererSettings:
             ("decorrelation", 0.0, 1.0),
             ("replacement", 0.0, 1.0),
             ("blood_decorrelation", 0.0, 1.0),
+            ("annulus_mm", 0.0, 40.0),
         ):
             value = getattr(self, name)
             if not low <= value <= high:  # NaN fails too
@@ -104,8 +111,10 @@ class Medium:
         check_template(template, scan)
         self._template, self._scan, self._display, self._settings, self._seed = template, scan, display, settings, seed
         per_mm2 = settings.density / wavelength_mm**2
-        mesh_mm = template.grid.to_mm(template.mesh.astype(np.float64)).reshape(len(template.mesh), -1, 2)
-        areas = np.abs(_doubled_areas(mesh_mm[0])) / 2
+        mesh_mm = continued_beyond_annulus(template.grid.to_mm(template.mesh.astype(np.float64)), settings.annulus_mm)
+        self._triangles = mesh_triangles(mesh_mm.shape[1])
+        mesh_mm = mesh_mm.reshape(len(mesh_mm), -1, 2)
+        areas = np.abs(_doubled_areas(mesh_mm[0], self._triangles)) / 2
         count, wall_count = int(per_mm2 * scan.area_mm2), int(per_mm2 * areas.sum())
         _require_memory(count + wall_count, available_memory() if memory is None else memory)
 
@@ -142,9 +151,9 @@ class Medium:
     def _frame(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         brightness = bilinear(np.asarray(self._template.frames[index], np.float32), self._still_px)
         still = self._amplitude_of(brightness) * self._still_coefficient
-        fade(still, self._still_px, *self._cells, self._template.mesh[index].reshape(-1, 2).astype(np.float64),
-              TRIANGLES, self._settings.border)  # fmt: skip
-        moving = carry(self._nodes[index], TRIANGLES, self._triangle, self._barycentric)
+        nodes_px = self._template.grid.to_pixels(self._nodes[index])
+        fade(still, self._still_px, *self._cells, nodes_px, self._triangles, self._settings.border)
+        moving = carry(self._nodes[index], self._triangles, self._triangle, self._barycentric)
         points = np.concatenate([self._still, moving])
         amplitude = np.concatenate([still, self._wall_scale * self._wall_coefficient])
         seen = amplitude != 0
@@ -178,14 +187,14 @@ class Medium:
         triangle = np.searchsorted(self._chance, rng.random(count), side="right").astype(np.int32)
         side, rest = np.sqrt(rng.random(count)), rng.random(count)
         weights = np.stack([1 - side, side * (1 - rest), side * rest], -1)
-        return np.minimum(triangle, len(TRIANGLES) - 1), weights.astype(np.float32)
+        return np.minimum(triangle, len(self._triangles) - 1), weights.astype(np.float32)
 
     def _amplitude_in_mesh(self, triangle: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
         """What a unit coefficient there amounts to: the first frame's reflectivity times the weight w."""
-        nodes = self._template.mesh[0].reshape(-1, 2).astype(np.float64)
-        places = self._in_view(carry(nodes, TRIANGLES, triangle, barycentric))
+        nodes = self._template.grid.to_pixels(self._nodes[0])
+        places = self._in_view(carry(nodes, self._triangles, triangle, barycentric))
         brightness = bilinear(np.asarray(self._template.frames[0], np.float32), places)
-        weight = mesh_weight(TRIANGLES, triangle, barycentric, self._settings.border)
+        weight = mesh_weight(self._triangles, triangle, barycentric, self._settings.border)
         return self._amplitude_of(brightness) * weight
 
     def _in_view(self, points_px: np.ndarray) -> np.ndarray:
@@ -268,8 +277,8 @@ def _mix(old: np.ndarray, fresh: np.ndarray, loss: float) -> np.ndarray:
     return np.float32(keep) * old + np.float32(np.sqrt(1 - keep**2)) * fresh
 
 
-def _doubled_areas(nodes: np.ndarray) -> np.ndarray:
-    corner = nodes[TRIANGLES]
+def _doubled_areas(nodes: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    corner = nodes[triangles]
     one, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
     return one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
 

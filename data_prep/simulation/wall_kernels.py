@@ -11,7 +11,7 @@ CELL = 4
 """Pixels: side of the squares by which still scatterers are sorted."""
 
 _BASAL_RAMP = 0.5
-"""Segments of the mesh over which the weight rises from the two ends of the wall."""
+"""Rows of the mesh over which the weight rises from the two ends of the wall."""
 
 
 @njit(nogil=True, cache=True)
@@ -45,16 +45,17 @@ def carry(nodes, triangles, triangle, barycentric):
 
 
 @njit(nogil=True, cache=True)
-def _weight(along, across, border):
-    """The weight w at mesh coordinates (0 to 35, 0 to 4); its square is a raised cosine of the way from the border."""
-    last_segment, last_layer = MESH_SHAPE[0] - 1.0, MESH_SHAPE[1] - 1.0
-    way = min(min(across, last_layer - across) / (border * last_layer), min(along, last_segment - along) / _BASAL_RAMP)
+def _weight(along, across, end, border):
+    """The weight w at mesh coordinates (0 to `end`, 0 to 4); w² is a raised cosine of the way from the border."""
+    last_layer = MESH_SHAPE[1] - 1.0
+    way = min(min(across, last_layer - across) / (border * last_layer), min(along, end - along) / _BASAL_RAMP)
     return np.sin(np.pi / 2 * min(max(way, 0.0), 1.0))
 
 
 @njit(nogil=True, cache=True)
 def mesh_weight(triangles, triangle, barycentric, border):
     """W of points given by triangle and barycentric weights, (N,) float32."""
+    end = triangles.max() // MESH_SHAPE[1]
     weight = np.empty(len(triangle), np.float32)
     for n in range(len(triangle)):
         along = across = 0.0
@@ -62,7 +63,7 @@ def mesh_weight(triangles, triangle, barycentric, border):
             node = triangles[triangle[n], corner]
             along += barycentric[n, corner] * (node // MESH_SHAPE[1])
             across += barycentric[n, corner] * (node % MESH_SHAPE[1])
-        weight[n] = _weight(along, across, border)
+        weight[n] = _weight(along, across, end, border)
     return weight
 
 
@@ -70,6 +71,7 @@ def mesh_weight(triangles, triangle, barycentric, border):
 def fade(amplitude, points, begin, rows, columns, nodes, triangles, border):
     """Multiply the amplitude of still scatterers within the mesh by sqrt(1 - w²), in place."""
     weight = np.zeros(len(amplitude), np.float32)
+    end = triangles.max() // MESH_SHAPE[1]
     for t in range(len(triangles)):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         xa, ya, xb, yb, xc, yc = nodes[a, 0], nodes[a, 1], nodes[b, 0], nodes[b, 1], nodes[c, 0], nodes[c, 1]
@@ -87,7 +89,7 @@ def fade(amplitude, points, begin, rows, columns, nodes, triangles, border):
                 if wa >= 0.0 and wb >= 0.0 and wc >= 0.0:
                     along = wa * (a // MESH_SHAPE[1]) + wb * (b // MESH_SHAPE[1]) + wc * (c // MESH_SHAPE[1])
                     across = wa * (a % MESH_SHAPE[1]) + wb * (b % MESH_SHAPE[1]) + wc * (c % MESH_SHAPE[1])
-                    weight[n] = max(weight[n], _weight(along, across, border))
+                    weight[n] = max(weight[n], _weight(along, across, end, border))
     for n in range(len(amplitude)):
         if weight[n] > 0.0:
             amplitude[n] *= np.sqrt(max(1.0 - weight[n] * weight[n], 0.0))

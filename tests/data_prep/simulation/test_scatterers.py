@@ -19,7 +19,8 @@ WAVELENGTH = SectorScan().wavelength_mm(Transducer())
 
 def medium(template=None, seed=0, memory=None, **settings):
     template = template or beating_ring()
-    return Medium(template, template.scan(), WAVELENGTH, DISPLAY, ScattererSettings(**settings), [seed], memory)
+    settings = ScattererSettings(**{"annulus_mm": 0.0, **settings})
+    return Medium(template, template.scan(), WAVELENGTH, DISPLAY, settings, [seed], memory)
 
 
 def in_wall(points_mm, mesh):
@@ -205,7 +206,9 @@ def test_more_scatterers_than_memory_says_how_many_fit():
         medium(memory=1_000_000)
 
 
-@pytest.mark.parametrize("name", ["density", "border", "decorrelation", "replacement", "blood_decorrelation"])
+@pytest.mark.parametrize(
+    "name", ["density", "border", "decorrelation", "replacement", "blood_decorrelation", "annulus_mm"]
+)
 @pytest.mark.parametrize("value", [-1.0, 1e9, float("nan")])
 def test_impossible_settings(name, value):
     with pytest.raises(InputError, match=name):
