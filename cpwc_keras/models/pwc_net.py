@@ -161,10 +161,10 @@ class PWCNet(keras.Model):
 
     def match(self, features1, features2, flow=None):
         """The cost volume of a level: image 2's features are warped by the flow so far (in pixels of the level)."""
-        if self.normalize_cost_volume:
-            features1, features2 = standardize(features1), standardize(features2)
         if flow is not None:
             features2 = warp(features2, flow)
+        if self.normalize_cost_volume:  # last: what a warp interpolates has no longer unit variance
+            features1, features2 = standardize(features1), standardize(features2)
         return leaky_relu(cost_volume(features1, features2, self.search_range))
 
     def extra_features(self, pyramid1, level: int) -> list:

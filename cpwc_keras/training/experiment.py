@@ -42,6 +42,14 @@ _RANGES = {
 SPECKLE = "speckle"
 """The dataset that needs no files: procedural speckle pairs, made as they are needed."""
 
+CHAIRS_LIKE = "chairs-like"
+"""Pairs after FlyingChairs' recipe, made as they are needed; its folder, if any, is one of photographs."""
+
+HEARTS = ("procedural", "camus-templates", "alessandrini-templates")
+"""Simulated hearts, made as they are needed: procedural ones need no files, the others the templates in a folder."""
+
+ENDLESS = (SPECKLE, CHAIRS_LIKE, *HEARTS)
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -51,7 +59,7 @@ class Experiment:
 
     Attributes:
         phase: "pretrain" (FlowNet's augmentation) or "transfer" (brightness and contrast only) (III-C.3).
-        datasets: name → folder; the folder of "speckle" is not used.
+        datasets: name → folder; "speckle", "procedural" and "chairs-like" need none.
         network: class of the network, one of `NETWORKS`.
         network_options: its constructor's arguments.
         weights: preset or file to start from; "" starts from He initialisation.
@@ -72,6 +80,8 @@ class Experiment:
         validation_pairs: at most so many are measured.
         validation_vendor: vendor kept for validation instead (Table IV), or "".
         test_vendor: vendor not used at all (Table IV), or "".
+        simulation: options of hearts that are simulated as they are needed: attributes of `SceneSettings` and of
+            `HeartPairs` in `cpwc_keras.data_prep.hearts`.
         seed: of initialisation, order, augmentation and splits.
         data_parallel: use every device of the machine, through Keras' or TensorFlow's own distribution.
         workers: threads that make pairs.
@@ -102,6 +112,7 @@ class Experiment:
     validation_pairs: int = 32
     validation_vendor: str = ""
     test_vendor: str = ""
+    simulation: dict = field(default_factory=dict)
     seed: int = 0
     data_parallel: bool = False
     workers: int = 2
@@ -125,10 +136,16 @@ class Experiment:
             raise InputError("test_vendor and validation_vendor go together; name both or neither.")
         if not self.datasets:
             raise InputError("No dataset is named; give --dataset NAME=FOLDER, or --dataset speckle (needs no files).")
-        if SPECKLE in self.datasets and len(self.datasets) > 1:
-            raise InputError("The speckle dataset is endless and cannot be mixed with others; name it alone.")
-        if SPECKLE in self.datasets and self.steps is None:
-            raise InputError("The speckle dataset is endless; say how long to train with --steps.")
+        endless = [name for name in self.datasets if name in ENDLESS]
+        if endless and len(self.datasets) > 1 and not set(self.datasets) <= set(HEARTS):
+            raise InputError(
+                f"The {endless[0]} dataset is endless and cannot be mixed with others; name it alone (only "
+                f"{', '.join(HEARTS)} go together)."
+            )
+        if endless and self.steps is None:
+            raise InputError(f"The {endless[0]} dataset is endless; say how long to train with --steps.")
+        if self.simulation and not set(self.datasets) <= set(HEARTS):
+            raise InputError(f"simulation has options of the datasets {', '.join(HEARTS)}; none of them is named.")
 
     def identity(self) -> dict:
         """What a checkpoint must share to be taken up: all but what changes no number (folders, threads, log)."""
@@ -167,7 +184,11 @@ def load_experiment(
         raise bad_file(where, f"the key {unknown[0]!r}", f"one of {', '.join(known)}")
     kinds = typing.get_type_hints(Experiment)
     values = {name: _converted(where, name, value, kinds[name]) for name, value in values.items()}
-    values["datasets"] = {name: root or str(Path(data_root) / name) for name, root in values["datasets"].items()}
+    without_files = (SPECKLE, CHAIRS_LIKE, HEARTS[0])
+    values["datasets"] = {
+        name: root or ("" if name in without_files else str(Path(data_root) / name.removesuffix("-templates")))
+        for name, root in values["datasets"].items()
+    }
     return Experiment(**values)
 
 

@@ -17,7 +17,8 @@ from cpwc_keras.data.splits import leave_vendor_out, require_disjoint_patients, 
 from cpwc_keras.errors import InputError
 from cpwc_keras.files import output_folder
 from cpwc_keras.io.sequence_file import sequence_header
-from cpwc_keras.training.experiment import SPECKLE, Experiment
+from cpwc_keras.training.endless import endless_pairs
+from cpwc_keras.training.experiment import ENDLESS, Experiment
 from cpwc_keras.types import DatasetItem, Sequence
 
 
@@ -48,27 +49,16 @@ def make_source(experiment: Experiment, folder: Path) -> Source:
     Raises:
         InputError: a folder is not the dataset, or nothing is left to train on.
     """
-    if SPECKLE in experiment.datasets:
-        return _speckle(experiment)
+    if any(name in ENDLESS for name in experiment.datasets):
+        return Source(*endless_pairs(experiment))
     return _recorded(experiment, folder)
-
-
-def _speckle(experiment: Experiment) -> Source:
-    from cpwc_keras.data_prep.speckle import SpecklePairs, SpeckleSettings
-
-    settings = SpeckleSettings(size=experiment.crop)
-    training = SpecklePairs(settings, seed=experiment.seed)
-    # Another stream of random numbers: no validation pair is ever trained on.
-    unseen = SpecklePairs(settings, seed=experiment.seed + 1_000_003)
-    pairs = [unseen.sample(index) for index in range(experiment.validation_pairs)]
-    return Source(training, FixedPairs(pairs) if pairs else None, {SPECKLE: {"validation pairs": len(pairs)}})
 
 
 def _recorded(experiment: Experiment, folder: Path) -> Source:
     training, validation, record = [], [], {}
     for name, root in experiment.datasets.items():
         if name not in TRAINABLE and name in DATASETS:
-            known = ", ".join((*TRAINABLE, SPECKLE))
+            known = ", ".join((*TRAINABLE, *ENDLESS))
             raise InputError(f"{name}: there are not both images and motion in it; train on one of {known}.")
         if not Path(root).is_dir():
             raise InputError(

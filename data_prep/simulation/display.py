@@ -113,7 +113,7 @@ class Imager:
         return row.astype(np.float32), np.clip(column, 0, FINER * (scan.beams - 1)).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def sensitivity(engine: Engine) -> np.ndarray:
     """Mean power of the I/Q signals of scatterers of unit variance at `DENSITY`.
 

@@ -1,0 +1,191 @@
+"""The stream of pairs: scenes made ahead of need, and crops of their frames."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence as List
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from cpwc_keras.data.pairs import PairPolicy
+from cpwc_keras.data_prep.hearts.scene import Scene, SceneSettings, simulate_scene
+from cpwc_keras.data_prep.simulation.template import TemplateItem
+from cpwc_keras.errors import InputError
+from cpwc_keras.fields import fill_triangles
+from cpwc_keras.mesh import mesh_triangles
+from cpwc_keras.processes import CONTEXT
+from cpwc_keras.types import FramePair
+
+_LEAST_WALL = 0.04
+"""Fraction of a crop that has to show myocardium; another one is drawn otherwise."""
+
+_SCENE, _PAIR = range(2)  # streams of random numbers
+
+
+@dataclass(frozen=True, eq=False)
+class HeartPairs:
+    """An endless supply of `FramePair` of simulated hearts, each a pure function of `seed` and its index.
+
+    Scenes enter one after the other; each example is of one of the `window` newest, so that neighbouring examples
+    show different hearts. The motion is known in the myocardium and in the atrial wall next to it.
+
+    Attributes:
+        groups: lists of hearts; each list gives the same share of scenes, each heart the same share of its list's.
+        crop: (height, width) of the images in pixels.
+        policy: which frames of a scene become a pair.
+        settings: bounds of the scenes.
+        pixel_mm: bounds of the pixel size: crops are resampled.
+        turn_deg: crops are turned by up to so many degrees to either side, and mirrored at random.
+        shaken: probability that the second image is moved as a whole, as by the hand that holds the probe.
+        pairs_per_scene: examples after which a scene gives place to the next.
+        window: scenes that are in use at a time.
+        processes: that simulate scenes; 0: a thread of this one.
+        seed: of the whole stream.
+        epoch_size: how many indices are called an epoch.
+    """
+
+    groups: tuple[List[TemplateItem], ...]
+    crop: tuple[int, int] = (128, 128)
+    policy: PairPolicy = field(default_factory=PairPolicy)
+    settings: SceneSettings = field(default_factory=SceneSettings)
+    pixel_mm: tuple[float, float] = (0.27, 0.8)
+    turn_deg: float = 20.0
+    shaken: float = 0.3
+    pairs_per_scene: int = 96
+    window: int = 32
+    processes: int = 0
+    seed: int = 0
+    epoch_size: int = 10_000
+
+    def __post_init__(self):
+        if not self.groups or not all(self.groups):
+            raise InputError("There is no heart to simulate; name templates, or procedural hearts.")
+        if self.settings.frames < max(self.policy.spacings) + 2:
+            raise InputError(
+                f"Pairs {max(self.policy.spacings) + 1} frames apart need scenes of {max(self.policy.spacings) + 2} "
+                f"frames or more, found {self.settings.frames}."
+            )
+
+    def sample(self, index: int) -> FramePair:
+        """The pair with this index: (H, W) images, flow and mask of the wall.
+
+        Raises:
+            InputError: a template cannot be read or simulated.
+        """
+        rng = np.random.default_rng([self.seed, _PAIR, index])
+        oldest = index // self.pairs_per_scene
+        # At the start there are few, or the first step would wait for a whole window.
+        in_use = min(self.window, 2 + oldest // 2)
+        scene = self._scenes.get(oldest + int(rng.integers(in_use)), ahead=oldest + in_use)
+        return self._draw_pair(scene, rng, f"{scene.name} {self.seed}/{index}")
+
+    def scene(self, number: int) -> Scene:
+        """The scene with this number."""
+        rng = np.random.default_rng([self.seed, _SCENE, number])
+        group = self.groups[int(rng.integers(len(self.groups)))]
+        item = group[int(rng.integers(len(group)))]
+        return simulate_scene(item, self.settings, [self.seed, _SCENE, number, 1])
+
+    @cached_property
+    def _scenes(self) -> _Scenes:
+        return _Scenes(self)
+
+    def _draw_pair(self, scene: Scene, rng: np.random.Generator, name: str) -> FramePair:
+        gap = 1 + int(rng.choice(self.policy.spacings))
+        first = int(rng.integers(len(scene.frames) - gap))
+        second = first + gap
+        if self.policy.directions == "both" and rng.random() < 0.5:
+            first, second = second, first
+        for _ in range(8):
+            pair = self._crop(scene, first, second, rng, name)
+            if pair.mask.mean() > _LEAST_WALL:
+                break
+        return pair
+
+    def _crop(self, scene: Scene, first: int, second: int, rng: np.random.Generator, name: str) -> FramePair:
+        pixel = float(np.exp(rng.uniform(*np.log(self.pixel_mm))))
+        node = scene.mesh[first].reshape(-1, 2)[rng.integers(scene.mesh[first].size // 2)]
+        centre = node + rng.uniform(-0.35, 0.35, 2) * self.crop[::-1] * pixel / scene.spacing_mm[::-1]
+        to1 = self._placement(centre, pixel, scene.spacing_mm, rng)
+        to2 = _shake(self.crop, rng) @ to1 if rng.random() < self.shaken else to1
+        image1, image2 = (_resampled(scene.frames[frame], to, self.crop) for frame, to in ((first, to1), (second, to2)))
+        nodes1, nodes2 = (
+            scene.mesh[frame].reshape(-1, 2).astype(np.float64) @ to[:2, :2].T + to[:2, 2]
+            for frame, to in ((first, to1), (second, to2))
+        )
+        triangles = mesh_triangles(scene.mesh.shape[1])
+        flow, mask = fill_triangles(nodes1, nodes2 - nodes1, triangles, self.crop)
+        seen = cv2.warpAffine(scene.sector.astype(np.uint8), to1[:2], self.crop[::-1], flags=cv2.INTER_NEAREST)
+        mask *= seen
+        return FramePair(image1, image2, flow * mask[..., None], mask, (pixel, pixel), name)
+
+    def _placement(self, centre: np.ndarray, pixel_mm: float, spacing_mm, rng: np.random.Generator) -> np.ndarray:
+        """(3, 3): from pixels of the scene to pixels of a crop around `centre`, scaled, turned, mirrored."""
+        angle = np.deg2rad(rng.uniform(-self.turn_deg, self.turn_deg))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0])
+        linear = turn @ mirror @ np.diag(spacing_mm[::-1]) / pixel_mm
+        middle = (np.array(self.crop[::-1]) - 1) / 2
+        return np.block([[linear, (middle - linear @ centre)[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]])
+
+
+def _shake(crop: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """(3, 3): a small shift, turn and change of scale about the middle of a crop."""
+    angle, scale = np.deg2rad(rng.normal(0, 1.0)), np.exp(rng.normal(0, 0.01))
+    linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = (np.array(crop[::-1]) - 1) / 2
+    shift = middle - linear @ middle + rng.normal(0, 2.0, 2)
+    return np.block([[linear, shift[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]])
+
+
+def _resampled(frame: np.ndarray, to: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
+    """The crop of a frame, float32 in [0, 1]."""
+    return cv2.warpAffine(frame, to[:2], crop[::-1], flags=cv2.INTER_LINEAR).astype(np.float32) / np.float32(255)
+
+
+class _Scenes:
+    """The scenes in use, each made once, a few ahead of need, however many threads ask."""
+
+    def __init__(self, pairs: HeartPairs):
+        self._pairs = pairs
+        self._made: OrderedDict[int, Future] = OrderedDict()
+        self._lock = threading.Lock()
+        self._executor: Executor = (
+            ProcessPoolExecutor(pairs.processes, CONTEXT, _keep, (replace(pairs, processes=0),))
+            if pairs.processes
+            else ThreadPoolExecutor(1, thread_name_prefix="scenes")
+        )
+
+    def get(self, number: int, ahead: int) -> Scene:
+        """Scene `number`; those up to `ahead` are asked for."""
+        with self._lock:
+            for wanted in range(min(number, ahead), max(number, ahead) + 1):
+                if wanted not in self._made:
+                    self._made[wanted] = self._submit(wanted)
+            future = self._made[number]
+            # Examples are asked for nearly in order: what lies two windows back is not needed again.
+            for old in [made for made in self._made if made < ahead - 3 * self._pairs.window]:
+                del self._made[old]
+        return future.result()
+
+    def _submit(self, number: int) -> Future:
+        if self._pairs.processes:
+            return self._executor.submit(_make, number)
+        return self._executor.submit(self._pairs.scene, number)
+
+
+_kept: HeartPairs | None = None
+
+
+def _keep(pairs: HeartPairs) -> None:
+    global _kept
+    _kept = pairs
+
+
+def _make(number: int) -> Scene:
+    return _kept.scene(number)

@@ -1,0 +1,200 @@
+"""One scene: consecutive frames of one beat of one heart, as one scanner with one set of knobs shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from zlib import crc32
+
+import cv2
+import numpy as np
+
+from cpwc_keras.data_prep.simulation.annulus import continued_beyond_annulus
+from cpwc_keras.data_prep.simulation.display import Display, Imager
+from cpwc_keras.data_prep.simulation.reverberation import ArtifactSettings, artifact_scatterers
+from cpwc_keras.data_prep.simulation.scatterers import Medium, ScattererSettings
+from cpwc_keras.data_prep.simulation.surrogate import SurrogateEngine
+from cpwc_keras.data_prep.simulation.template import Template, TemplateItem
+from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
+from cpwc_keras.errors import InputError
+
+_MHZ = (2.5, 2.0, 2.5, 3.0, 2.5)
+"""Centre frequencies; which one a scan has follows from its depth and angle, so that few engines serve all hearts."""
+
+_DENSITY = 6.0
+"""Scatterers per square wavelength: 9 to 60 in a resolution cell, enough for speckle and two thirds of the time."""
+
+_BASE = Display()
+"""From a template's brightness to echoes; the picture is made from them with other settings."""
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """What is drawn at random for a scene, and within which bounds.
+
+    Attributes:
+        frames: of a scene, consecutive ones.
+        frames_per_beat: bounds of the frames of a whole beat, that is, of how far tissue moves from frame to frame.
+        artifacts: probability of patches that stand still, anywhere (II-A.4), and of haze.
+        decorrelation: upper bound of what the wall's speckle loses of its correlation from frame to frame.
+        replacement: upper bound of the fraction of the wall's scatterers that leave the plane from frame to frame.
+        gain_db: bounds of the gain.
+        noise: bounds of the electronic noise at half depth, relative to white.
+    """
+
+    frames: int = 9
+    frames_per_beat: tuple[int, int] = (22, 60)
+    artifacts: float = 0.5
+    decorrelation: float = 0.03
+    replacement: float = 0.03
+    gain_db: tuple[float, float] = (-7.0, 6.0)
+    noise: tuple[float, float] = (3e-4, 8e-3)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Images and motion.
+
+    Attributes:
+        frames: (T, H, W) uint8.
+        mesh: (T, R, 5, 2) float32 pixels: the myocardium, and beyond its 36 rows the atrial wall that moves with it.
+        sector: (H, W) bool: what the images show.
+        spacing_mm: (row_mm, col_mm).
+        name: of its template.
+    """
+
+    frames: np.ndarray
+    mesh: np.ndarray
+    sector: np.ndarray
+    spacing_mm: tuple[float, float]
+    name: str
+
+
+def simulate_scene(item: TemplateItem, settings: SceneSettings, seed: list[int]) -> Scene:
+    """Simulate a scene with the surrogate engine. A pure function of its arguments.
+
+    Args:
+        item: the heart.
+        settings: bounds.
+        seed: entropy of everything random, as `numpy.random.default_rng` takes it.
+
+    Raises:
+        InputError: the template cannot be read or simulated.
+    """
+    rng = np.random.default_rng(seed)
+    template = _moment(item, settings, rng)
+    scan, transducer = _scan(template)
+    engine = _engine(transducer, scan)
+    display = _draw_display(rng)
+    look = _draw_look(display, rng)
+    wavelength = scan.wavelength_mm(transducer)
+    scatterers = _draw_scatterers(settings, rng)
+    try:
+        medium = Medium(template, scan, wavelength, _BASE, scatterers, [*seed, 1])
+    except InputError:  # the rounded sector is too large for this template
+        scan = template.scan()
+        engine = _engine(transducer, scan)
+        medium = Medium(template, scan, wavelength, _BASE, scatterers, [*seed, 1])
+    imager = Imager(engine, template.grid, display)
+    still = _still_echoes(template, imager, wavelength, settings, rng, [*seed, 2])
+    gain = np.float32(10 ** (rng.uniform(*settings.gain_db) / 20))
+    noise = np.exp(rng.uniform(*np.log(settings.noise))) * (0.3 + 1.4 * scan.ranges_mm[:, None] / scan.depth_mm)
+
+    sector = template.grid.sector(template.scan())
+    frames = np.empty((len(template.frames), *template.grid.shape), np.uint8)
+    for frame, (points, amplitude) in zip(frames, medium.frames(), strict=True):
+        iq = imager.normalise(engine.iq(points, amplitude)) + still
+        hiss = rng.standard_normal((2, *iq.shape), np.float32) * noise.astype(np.float32)
+        picture = look(imager.image(gain * iq + (hiss[0] + 1j * hiss[1]).astype(np.complex64)))
+        frame[:] = np.rint(np.clip(picture, 0, 1) * 255) * sector
+    return Scene(
+        frames, _with_atrial_wall(template, scatterers.annulus_mm), sector, template.grid.spacing_mm, item.name
+    )
+
+
+def _moment(item: TemplateItem, settings: SceneSettings, rng: np.random.Generator) -> Template:
+    """Consecutive frames of a beat of the heart."""
+    beat = int(rng.integers(*settings.frames_per_beat, endpoint=True))
+    template = item.load(int(rng.integers(2**31)), max(beat, settings.frames))
+    first = int(rng.integers(max(len(template.frames) - settings.frames, 0) + 1))
+    chosen = slice(first, first + settings.frames)
+    return replace(template, frames=template.frames[chosen], mesh=template.mesh[chosen], ed=None, es=None)
+
+
+def _scan(template: Template) -> tuple[SectorScan, Transducer]:
+    """The template's sector, rounded up to whole centimetres and five degrees: few engines serve all hearts."""
+    depth, sector = np.ceil(template.depth_mm / 10) * 10, np.ceil(template.sector_deg / 5) * 5
+    transducer = Transducer(centre_frequency_mhz=_MHZ[crc32(f"{depth} {sector}".encode()) % len(_MHZ)])
+    return SectorScan(depth_mm=float(depth), sector_deg=float(sector)), transducer
+
+
+@lru_cache(maxsize=24)
+def _engine(transducer: Transducer, scan: SectorScan) -> SurrogateEngine:
+    return SurrogateEngine(transducer, scan)
+
+
+def _draw_display(rng: np.random.Generator) -> Display:
+    if rng.random() < 0.6:
+        return Display(gamma=float(rng.uniform(0.32, 0.6)))
+    return Display(compression="log", dynamic_range_db=float(rng.uniform(45, 75)))
+
+
+def _draw_scatterers(settings: SceneSettings, rng: np.random.Generator) -> ScattererSettings:
+    """Half of the scenes keep their speckle, as the paper's do; in the others some is lost, as out of the plane."""
+    lossy = rng.random(3) < 0.5
+    losses = rng.uniform(0, [settings.decorrelation, settings.replacement, 1.0]) * lossy
+    return ScattererSettings(
+        density=_DENSITY,
+        decorrelation=float(losses[0]),
+        replacement=float(losses[1]),
+        blood_decorrelation=float(losses[2]),
+        annulus_mm=float(rng.uniform(12, 28)),
+    )
+
+
+def _still_echoes(
+    template: Template, imager: Imager, wavelength_mm: float, settings: SceneSettings, rng, seed: list[int]
+) -> np.ndarray | np.complex64:
+    """Normalised echoes of what stands still, or 0."""
+    patches = int(rng.integers(1, 4)) if rng.random() < settings.artifacts else 0
+    haze = float(rng.uniform(-45, -18)) if rng.random() < settings.artifacts else None
+    artifacts = ArtifactSettings(
+        level_db=float(rng.uniform(0, 22)),
+        position=str(rng.choice(["fixed", "random"])),
+        structures=patches,
+        repeats=int(rng.integers(3)),
+        haze_db=haze,
+    )
+    if not patches and haze is None:
+        return np.complex64(0)
+    scan = imager.engine.scan
+    points, amplitude = artifact_scatterers(template, scan, wavelength_mm, _BASE, artifacts, _DENSITY, seed)
+    return imager.normalise(imager.engine.iq(points, amplitude))
+
+
+def _draw_look(display: Display, rng: np.random.Generator):
+    """What a scanner does to the finished picture, the same in all frames: gray curve, smoothing or sharpening."""
+    # Logarithms alone would make blood and noise gray; scanners darken them again.
+    curve = rng.uniform(1.3, 2.4) if display.compression == "log" else 1.0
+    blur = rng.uniform(0.3, 1.1) if rng.random() < 0.4 else 0.0
+    sharpen = rng.uniform(0.2, 0.8) if rng.random() < 0.2 else 0.0
+
+    def look(picture: np.ndarray) -> np.ndarray:
+        if curve != 1:
+            picture = picture ** np.float32(curve)
+        if blur:
+            picture = cv2.GaussianBlur(picture, (0, 0), blur)
+        if sharpen:
+            picture = picture + sharpen * (picture - cv2.GaussianBlur(picture, (0, 0), 1.5))
+        return picture
+
+    return look
+
+
+def _with_atrial_wall(template: Template, annulus_mm: float) -> np.ndarray:
+    """The mesh with the rows beyond the annulus, but for the outermost, which fade into the still background."""
+    grid = template.grid
+    continued = continued_beyond_annulus(grid.to_mm(template.mesh.astype(np.float64)), annulus_mm)
+    if continued.shape[1] > template.mesh.shape[1]:
+        continued = continued[:, 1:-1]
+    return grid.to_pixels(continued).astype(np.float32)

@@ -1,0 +1,59 @@
+"""Datasets without end: what they are trained on, what never, and what is refused."""
+
+import numpy as np
+import pytest
+
+from cpwc_keras.errors import InputError
+from cpwc_keras.training.endless import _templates
+from cpwc_keras.training.experiment import load_experiment
+from cpwc_keras.training.sources import make_source
+
+
+def test_camus_templates_are_of_the_training_part_alone(shared_data):
+    root = shared_data / "camus"
+    training, validation = _templates("camus-templates", str(root), 0)
+    lists = {name: (root / "split" / f"{name}.txt").read_text().split() for name in ("virtual_train", "virtual_val")}
+    assert {item.patient for item in training} == set(lists["virtual_train"]) and len(training) == 60
+    assert {item.patient for item in validation} == set(lists["virtual_val"])
+
+
+def test_procedural_hearts_need_no_files_and_validation_hearts_are_others():
+    training, validation = _templates("procedural", "", 3)
+    assert not {item.name for item in training} & {item.name for item in validation}
+
+
+def test_pairs_have_the_crop_and_validation_is_of_its_own(tmp_path):
+    experiment = load_experiment("transfer", "hearts", crop=(64, 128), steps=2, validation_pairs=1)
+    source = make_source(experiment, tmp_path)
+    pair, unseen = source.training.sample(0), source.validation.sample(0)
+    assert pair.image1.shape == unseen.image1.shape == (64, 128)
+    assert pair.mask.any() and np.isfinite(pair.flow).all()
+    assert source.record["procedural"]["train"] > 1000
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"datasets": {"procedural": "", "chairs": "x"}}, "cannot be mixed"),
+        ({"datasets": {"speckle": "", "procedural": ""}}, "cannot be mixed"),
+        ({"datasets": {"speckle": ""}, "simulation": {"frames": 9}}, "none of them is named"),
+        ({"datasets": {"procedural": ""}, "steps": None, "config": None}, "--steps"),
+    ],
+)
+def test_contradictions_are_refused(changes, words):
+    config = changes.pop("config", "hearts")
+    with pytest.raises(InputError, match=words):
+        load_experiment("transfer", config, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"simulation": {"speckle": 1}}, "'speckle' is unknown"),
+        ({"datasets": {"camus-templates": "/no/such/folder"}}, "no such folder"),
+        ({"simulation": {"frames": 2}}, "scenes of 4 frames"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(changes, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        make_source(load_experiment("transfer", "hearts", **changes), tmp_path)
