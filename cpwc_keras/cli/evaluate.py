@@ -123,7 +123,6 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
 
 
 def _default_trackers() -> tuple[str, ...]:
-    import_keras_quietly()
     from cpwc_keras.baselines.catalog import BASELINES
     from cpwc_keras.models.presets import DEFAULT_PRESET
 

@@ -26,7 +26,8 @@ def _options(command):
         ),
         click.option("--data-root", type=click.Path(path_type=Path), default=DATASETS_FOLDER, show_default=True,
                      help="Where datasets named without a folder lie."),
-        click.option("--config", help="Experiment YAML, or speckle, which is shipped; options win over it."),
+        click.option("--config",
+                     help="Experiment YAML, or a shipped one: speckle, hearts, hearts_camus; options win over it."),
         click.option("-o", "--output", type=click.Path(path_type=Path), default=None,
                      help="Folder of the run; an interrupted run found there goes on.  [default: runs/PHASE]"),
         click.option("--weights", help="Preset or weights file to start from."),
@@ -84,6 +85,11 @@ def transfer(**options):
     \b
     cpwc-keras transfer --dataset medicaid --weights runs/pretrain/network.h5
     cpwc-keras transfer --dataset alessandrini=/data/echo --dataset sequences=/data/mine
+    cpwc-keras transfer --config hearts                                    (needs no data)
+    cpwc-keras transfer --config hearts_camus --data-root /data
+
+    hearts simulates procedural hearts while it trains (--dataset procedural); camus-templates=FOLDER and
+    alessandrini-templates=FOLDER are hearts made of the templates there.
 
     Writes the same files as pretrain.
     """

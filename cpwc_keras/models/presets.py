@@ -1,4 +1,7 @@
-"""Weights that come with the package."""
+"""Weights that come with the package: a file ``NAME.h5`` and its card ``NAME.json`` each, in the folder ``presets``.
+
+Listing them reads the cards alone and needs no Keras; a network is built by `load_preset` and `load_model`.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +10,63 @@ import json
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.models.pwc_net import PWCNet
-from cpwc_keras.models.weights_file import load_network
+
+if TYPE_CHECKING:
+    from cpwc_keras.models.pwc_net import PWCNet
 
 DEFAULT_PRESET = "c_pwc_net_speckle_provisional"
+
+CARD_KEYS = {"network": str, "parameters": int, "licence": str, "saw": str, "sha256": str}
+"""What each card must say, and in which type."""
+
+CURVE_SUFFIX = ".curve.json"
+"""A preset's recorded learning curve lies beside its card under this suffix (`cpwc_keras.studies.learning_curve`)."""
+
+_REMEDY = "reinstall cpwc-keras"
+
+
+def presets_folder() -> Path:
+    """Where the presets lie."""
+    return Path(str(files("cpwc_keras.models") / "presets"))
 
 
 @cache
 def list_presets() -> dict[str, dict]:
-    """Name → card of every shipped preset. A card says what the network saw and how well it does."""
-    folder = files("cpwc_keras.models") / "presets"
-    if not folder.is_dir():
-        return {}
-    cards = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".json")), key=lambda e: e.name)
-    return {card.name.removesuffix(".json"): json.loads(card.read_text()) for card in cards}
+    """Name → card of every shipped preset. A card says what the network saw and how well it does.
+
+    Raises:
+        InputError: a card is not JSON, or lacks something.
+    """
+    cards = sorted(path for path in presets_folder().glob("*.json") if not path.name.endswith(CURVE_SUFFIX))
+    return {path.stem: _read_card(path) for path in cards}
 
 
 def load_preset(name: str) -> PWCNet:
     """The network of a shipped preset; its file is checked against the SHA-256 of its card.
 
     Raises:
-        InputError: there is no such preset, or its file is not the one the card describes.
+        InputError: there is no such preset, its card is missing or broken, or its file is not the one the card
+            describes.
     """
     cards = list_presets()
+    path = presets_folder() / f"{name}.h5"
     if name not in cards:
+        # A name, not a path: what lies elsewhere is no preset.
+        if Path(name).name == name and path.is_file():
+            raise bad_file(path.with_suffix(".json"), "no file", f"the card of {path.name}", _REMEDY)
         raise InputError(f"There is no preset called {name!r}; the presets are: {', '.join(cards) or 'none'}.")
-    path = Path(str(files("cpwc_keras.models") / "presets" / f"{name}.h5"))
     if not path.is_file():
-        raise bad_file(path, "no file", "the weights of the preset", "reinstall cpwc-keras")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != cards[name]["sha256"]:
-        raise bad_file(
-            path, f"SHA-256 {digest[:12]}…", f"{cards[name]['sha256'][:12]}… as its card says", "reinstall cpwc-keras"
-        )
+        raise bad_file(path, "no file", "the weights of the preset", _REMEDY)
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = cards[name]["sha256"]
+    if digest != expected:
+        raise bad_file(path, f"SHA-256 {digest[:12]}…", f"{expected[:12]}… as its card says", _REMEDY)
+    from cpwc_keras.models.weights_file import load_network
+
     return load_network(path)
 
 
@@ -58,4 +83,22 @@ def load_model(name_or_path: str | Path) -> PWCNet:
         raise InputError(
             f"{name}: neither a preset ({', '.join(list_presets()) or 'none are shipped'}) nor a weights file."
         )
+    from cpwc_keras.models.weights_file import load_network
+
     return load_network(name)
+
+
+def _read_card(path: Path) -> dict:
+    expected = f"the card of a preset with {', '.join(CARD_KEYS)}"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise bad_file(path, "text that is not JSON", expected, _REMEDY) from error
+    if not isinstance(card, dict):
+        raise bad_file(path, f"a {type(card).__name__}", expected, _REMEDY)
+    for key, kind in CARD_KEYS.items():
+        if key not in card:
+            raise bad_file(path, f"no {key!r}", expected, _REMEDY)
+        if type(card[key]) is not kind:
+            raise bad_file(path, f"{key!r}: {str(card[key])[:40]!r}", f"a value of type {kind.__name__}", _REMEDY)
+    return card

@@ -12,6 +12,7 @@ from pathlib import Path
 from cpwc_keras import __version__
 from cpwc_keras.baselines.catalog import BASELINES
 from cpwc_keras.errors import InputError
+from cpwc_keras.models.presets import list_presets
 from cpwc_keras.tracking.pair import Tracker, as_tracker
 
 _VENDOR = "{vendor}"
@@ -103,8 +104,6 @@ def fingerprint(spec: str) -> str:
     if path.is_file():
         with open(path, "rb") as file:
             return f"{function} {hashlib.file_digest(file, 'sha256').hexdigest()}"
-    from cpwc_keras.models.presets import list_presets  # brings Keras
-
     return str(list_presets().get(spec, {}).get("sha256", spec))
 
 

@@ -14,6 +14,7 @@ from cpwc_keras.evaluation import strain as indices
 from cpwc_keras.io.cine import read
 from cpwc_keras.io.contours import Contour, check_against, check_points, read_contour, resample
 from cpwc_keras.tracking.carry import Step, carry
+from cpwc_keras.tracking.familiarity import unfamiliar
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker
 from cpwc_keras.types import MESH_SHAPE, CineLoop
 
@@ -137,7 +138,8 @@ def track(
     How is said by `cpwc_keras.tracking.carry.carry`. One pair is in memory at a time, unless `keep_flow`.
 
     A network is shown the heart with a margin, which is several times faster than the whole image; other trackers are
-    always shown the whole image, and so is a network with `keep_flow`.
+    always shown the whole image, and so is a network with `keep_flow`. Where the images are far from what the network
+    was trained on, the notes of the result say in what (`cpwc_keras.tracking.familiarity`).
 
     Args:
         loop: what `cpwc_keras.read` returns, or the file to read it from.
@@ -194,7 +196,8 @@ def track(
         notes=loop.notes,
         flows=flows,
     )
-    return replace(result, notes=(*loop.notes, *_doubts(result)))
+    strange = unfamiliar(loop, points, run.ranges, ed) if isinstance(run, NetworkTracker) else []
+    return replace(result, notes=(*loop.notes, *strange, *_doubts(result)))
 
 
 def _doubts(result: TrackingResult) -> list[str]:

@@ -21,10 +21,12 @@ class NetworkTracker:
     Args:
         model: called as ``model([image1, image2])`` with two (B, H, W, 1) float32; returns (B, H, W, 2) in pixels.
         name: what results call it.
+        ranges: what it was trained on, as its card says (`cpwc_keras.tracking.familiarity`), or None.
     """
 
-    def __init__(self, model, name: str = "NetworkTracker"):
+    def __init__(self, model, name: str = "NetworkTracker", ranges: dict | None = None):
         self.model = model
+        self.ranges = ranges
         self.__name__ = name  # where functions, the other trackers, have theirs
 
     def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -64,7 +66,22 @@ def as_tracker(tracker: Tracker | str | Path | None) -> tuple[Tracker, str]:
             "(module:function)."
         )
     name = Path(source).name
-    return NetworkTracker(load_model(source), name), name
+    return NetworkTracker(load_model(source), name, _ranges(source)), name
+
+
+def _ranges(source: str) -> dict | None:
+    """What a preset or the network of a weights file was trained on, where its card says so."""
+    from cpwc_keras.models.presets import list_presets
+
+    card = list_presets().get(source)
+    if card is None:
+        import h5py
+
+        from cpwc_keras.models.weights_file import read_card
+
+        card = read_card(source) if h5py.is_hdf5(source) else None  # Keras' own files have no card
+    ranges = card.get("ranges") if isinstance(card, dict) else None
+    return ranges if isinstance(ranges, dict) else None
 
 
 def names_network(tracker: str | Path | None) -> bool:

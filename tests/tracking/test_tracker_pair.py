@@ -4,6 +4,7 @@ import pytest
 import cpwc_keras
 from cpwc_keras.baselines.optical_flow import dis
 from cpwc_keras.errors import InputError
+from cpwc_keras.models import presets
 from cpwc_keras.tracking import pair
 from cpwc_keras.tracking.cine import track
 from cpwc_keras.tracking.pair import NetworkTracker, as_tracker, estimate, names_network
@@ -60,8 +61,6 @@ def test_a_real_network_of_random_weights_tracks():
 
 
 def test_the_default_is_the_shipped_preset(monkeypatch):
-    from cpwc_keras.models import presets
-
     asked = []
     monkeypatch.setattr(presets, "load_model", lambda name: asked.append(name) or ShiftModel())
     tracker, name = as_tracker(None)
@@ -90,7 +89,7 @@ def test_every_kind_of_name(tmp_path, monkeypatch):
     for spec in ("zero", "fft-xcorr", "x.onnx", "module:function", "C:/folder/file.py:function"):
         assert not names_network(spec), spec
     (tmp_path / "weights:v2").touch()
-    for spec in (None, "c_pwc_net_speckle_provisional", "C:/network.h5", "nonsense", tmp_path / "weights:v2"):
+    for spec in (None, presets.DEFAULT_PRESET, "C:/network.h5", "nonsense", tmp_path / "weights:v2"):
         assert names_network(spec), spec
 
 
