@@ -32,7 +32,8 @@ class HeartPairs:
     """An endless supply of `FramePair` of simulated hearts, each a pure function of `seed` and its index.
 
     Scenes enter one after the other; each example is of one of the `window` newest, so that neighbouring examples
-    show different hearts. The motion is known in the myocardium and in the atrial wall next to it.
+    show different hearts. The motion is known in the myocardium, in the atrial wall next to it, and in half of the
+    scenes in everything around, but not in blood whose speckle does not last.
 
     Attributes:
         groups: lists of hearts; each list gives the same share of scenes, each heart the same share of its list's.
@@ -114,12 +115,16 @@ class HeartPairs:
         to1 = self._placement(centre, pixel, scene.spacing_mm, rng)
         to2 = _shake(self.crop, rng) @ to1 if rng.random() < self.shaken else to1
         image1, image2 = (_resampled(scene.frames[frame], to, self.crop) for frame, to in ((first, to1), (second, to2)))
-        nodes1, nodes2 = (
-            scene.mesh[frame].reshape(-1, 2).astype(np.float64) @ to[:2, :2].T + to[:2, 2]
-            for frame, to in ((first, to1), (second, to2))
-        )
-        triangles = mesh_triangles(scene.mesh.shape[1])
-        flow, mask = fill_triangles(nodes1, nodes2 - nodes1, triangles, self.crop)
+        mesh = scene.mesh.reshape(len(scene.mesh), -1, 2)
+        flow, mask = _motion(mesh, mesh_triangles(scene.mesh.shape[1]), (first, second), (to1, to2), self.crop)
+        if scene.around is not None:
+            wall = mask > 0
+            beside, mask = _motion(scene.around, scene.around_triangles, (first, second), (to1, to2), self.crop)
+            flow = np.where(wall[..., None], flow, beside)
+            if not scene.blood:
+                cavity = np.rint(_placed(scene.mesh[first, :, 0], to1)).astype(np.int32)
+                cv2.fillPoly(mask, [cavity], 0.0)
+            mask[wall] = 1
         seen = cv2.warpAffine(scene.sector.astype(np.uint8), to1[:2], self.crop[::-1], flags=cv2.INTER_NEAREST)
         mask *= seen
         return FramePair(image1, image2, flow * mask[..., None], mask, (pixel, pixel), name)
@@ -132,6 +137,17 @@ class HeartPairs:
         linear = turn @ mirror @ np.diag(spacing_mm[::-1]) / pixel_mm
         middle = (np.array(self.crop[::-1]) - 1) / 2
         return np.block([[linear, (middle - linear @ centre)[:, None]], [np.zeros((1, 2)), np.ones((1, 1))]])
+
+
+def _placed(points: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Points (..., 2) of a scene in pixels of a crop, float64."""
+    return points.astype(np.float64) @ to[:2, :2].T + to[:2, 2]
+
+
+def _motion(points, triangles, frames: tuple[int, int], to: tuple, crop) -> tuple[np.ndarray, np.ndarray]:
+    """Flow (H, W, 2) and mask (H, W) of a triangulation whose points (T, N, 2) move from one frame to the other."""
+    start, stop = (_placed(points[frame], placement) for frame, placement in zip(frames, to, strict=True))
+    return fill_triangles(start, stop - start, triangles, crop)
 
 
 def _shake(crop: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

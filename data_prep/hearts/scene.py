@@ -14,6 +14,7 @@ from cpwc_keras.data_prep.simulation.display import Display, Imager
 from cpwc_keras.data_prep.simulation.reverberation import ArtifactSettings, artifact_scatterers
 from cpwc_keras.data_prep.simulation.scatterers import Medium, ScattererSettings
 from cpwc_keras.data_prep.simulation.surrogate import SurrogateEngine
+from cpwc_keras.data_prep.simulation.surroundings import Surroundings
 from cpwc_keras.data_prep.simulation.template import Template, TemplateItem
 from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
 from cpwc_keras.errors import InputError
@@ -23,6 +24,9 @@ _MHZ = (2.5, 2.0, 2.5, 3.0, 2.5)
 
 _DENSITY = 6.0
 """Scatterers per square wavelength: 9 to 60 in a resolution cell, enough for speckle and two thirds of the time."""
+
+_SEEN_BLOOD = 0.1
+"""Up to this loss of correlation from frame to frame the motion of blood is taught."""
 
 _BASE = Display()
 """From a template's brightness to echoes; the picture is made from them with other settings."""
@@ -40,6 +44,8 @@ class SceneSettings:
         replacement: upper bound of the fraction of the wall's scatterers that leave the plane from frame to frame.
         gain_db: bounds of the gain.
         noise: bounds of the electronic noise at half depth, relative to white.
+        moving: probability that the surroundings of the wall move along with it, in which case their motion is taught
+            as well: real ones do, and a crop shows five times as much of them as of the wall.
     """
 
     frames: int = 9
@@ -49,6 +55,7 @@ class SceneSettings:
     replacement: float = 0.03
     gain_db: tuple[float, float] = (-7.0, 6.0)
     noise: tuple[float, float] = (3e-4, 8e-3)
+    moving: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +65,9 @@ class Scene:
     Attributes:
         frames: (T, H, W) uint8.
         mesh: (T, R, 5, 2) float32 pixels: the myocardium, and beyond its 36 rows the atrial wall that moves with it.
+        around: (T, N, 2) float32 pixels: a grid of points that moves with the surroundings, or None: they stand still.
+        around_triangles: (M, 3) int32: between the points of `around`, or None.
+        blood: whether the motion of blood can be seen; otherwise its speckle soon is another.
         sector: (H, W) bool: what the images show.
         spacing_mm: (row_mm, col_mm).
         name: of its template.
@@ -65,6 +75,9 @@ class Scene:
 
     frames: np.ndarray
     mesh: np.ndarray
+    around: np.ndarray | None
+    around_triangles: np.ndarray | None
+    blood: bool
     sector: np.ndarray
     spacing_mm: tuple[float, float]
     name: str
@@ -107,9 +120,23 @@ def simulate_scene(item: TemplateItem, settings: SceneSettings, seed: list[int])
         hiss = rng.standard_normal((2, *iq.shape), np.float32) * noise.astype(np.float32)
         picture = look(imager.image(gain * iq + (hiss[0] + 1j * hiss[1]).astype(np.complex64)))
         frame[:] = np.rint(np.clip(picture, 0, 1) * 255) * sector
+    around = medium.surroundings
     return Scene(
-        frames, _with_atrial_wall(template, scatterers.annulus_mm), sector, template.grid.spacing_mm, item.name
+        frames=frames,
+        mesh=_with_atrial_wall(template, scatterers.annulus_mm),
+        around=_pixels(around, template) if around else None,
+        around_triangles=around.triangles if around else None,
+        blood=scatterers.blood_decorrelation < _SEEN_BLOOD,
+        sector=sector,
+        spacing_mm=template.grid.spacing_mm,
+        name=item.name,
     )
+
+
+def _pixels(around: Surroundings, template: Template) -> np.ndarray:
+    """(T, N, 2) float32 pixels: where the points of the surroundings are in each frame."""
+    places = [template.grid.to_pixels(around.places(frame)) for frame in range(len(template.frames))]
+    return np.stack(places).astype(np.float32)
 
 
 def _moment(item: TemplateItem, settings: SceneSettings, rng: np.random.Generator) -> Template:
@@ -149,6 +176,7 @@ def _draw_scatterers(settings: SceneSettings, rng: np.random.Generator) -> Scatt
         replacement=float(losses[1]),
         blood_decorrelation=float(losses[2]),
         annulus_mm=float(rng.uniform(12, 28)),
+        surroundings="moving" if rng.random() < settings.moving else "still",
     )
 
 

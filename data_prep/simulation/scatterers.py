@@ -22,21 +22,19 @@ import numpy as np
 from cpwc_keras.data_prep.simulation.annulus import continued_beyond_annulus
 from cpwc_keras.data_prep.simulation.display import Display
 from cpwc_keras.data_prep.simulation.memory import available_memory
+from cpwc_keras.data_prep.simulation.surroundings import surrounding_motion
 from cpwc_keras.data_prep.simulation.template import Template
+from cpwc_keras.data_prep.simulation.template_check import check_template
 from cpwc_keras.data_prep.simulation.transducer import DENSITY, ImageGrid, SectorScan
 from cpwc_keras.data_prep.simulation.wall_kernels import CELL, bilinear, carry, fade, mesh_weight
 from cpwc_keras.errors import InputError
-from cpwc_keras.mesh import inverted_triangles, mesh_triangles
-from cpwc_keras.types import MESH_SHAPE
+from cpwc_keras.mesh import mesh_triangles
 
 _BYTES_EACH = 200
 """Memory a scatterer needs while a frame is made, the engine's own copies included, generously."""
 
 _EDGE_PIXELS = 3
 """How far within the sector's edge brightness is taken for wall that lies beyond it."""
-
-_LEAST_COVER = 0.75
-"""Fraction of the sector that the template's images must show."""
 
 # Streams of random numbers, so that switching one option on leaves all other draws as they were.
 _BACKGROUND, _MYOCARDIUM, _BLOOD, _REPLACED, _DECORRELATED = range(5)
@@ -56,6 +54,8 @@ class ScattererSettings:
             elsewhere in the wall, from one frame to the next.
         blood_decorrelation: as `decorrelation`, of the still scatterers in the cavity; 1: new blood in every frame.
         annulus_mm: how far beyond the base the wall goes on and moves with the annulus; 0, the paper's: not at all.
+        surroundings: "still", the paper's: the background takes each frame's brightness; or "moving": it goes along
+            with the wall (see `surroundings`) and keeps the first frame's.
 
     Raises:
         InputError: a value out of its range.
@@ -67,6 +67,7 @@ class ScattererSettings:
     replacement: float = 0.0
     blood_decorrelation: float = 0.0
     annulus_mm: float = 20.0
+    surroundings: str = "still"
 
     def __post_init__(self):
         for name, low, high in (
@@ -80,6 +81,8 @@ class ScattererSettings:
             value = getattr(self, name)
             if not low <= value <= high:  # NaN fails too
                 raise InputError(f"{name} of the scatterers is {value}; expected {low:g} to {high:g}.")
+        if self.surroundings not in ("still", "moving"):
+            raise InputError(f"The scatterers' surroundings are {self.surroundings!r}; expected 'still' or 'moving'.")
 
 
 class Medium:
@@ -113,6 +116,7 @@ class Medium:
         per_mm2 = settings.density / wavelength_mm**2
         mesh_mm = continued_beyond_annulus(template.grid.to_mm(template.mesh.astype(np.float64)), settings.annulus_mm)
         self._triangles = mesh_triangles(mesh_mm.shape[1])
+        self.surroundings = surrounding_motion(mesh_mm, scan) if settings.surroundings == "moving" else None
         mesh_mm = mesh_mm.reshape(len(mesh_mm), -1, 2)
         areas = np.abs(_doubled_areas(mesh_mm[0], self._triangles)) / 2
         count, wall_count = int(per_mm2 * scan.area_mm2), int(per_mm2 * areas.sum())
@@ -143,29 +147,41 @@ class Medium:
         self._still_px, order, self._cells = _sorted_by_cell(self._template.grid.to_pixels(still), self._template.grid)
         self._still = still[order]
         self._still_coefficient = rng.standard_normal(self._still_count, np.float32)
+        self._first_brightness = bilinear(np.asarray(self._template.frames[0], np.float32), self._still_px)
         rng = self._rng(_MYOCARDIUM)
         self._triangle, self._barycentric = self._draw_in_mesh(self._wall_count, rng)
         self._wall_coefficient = rng.standard_normal(self._wall_count, np.float32)
         self._wall_scale = self._amplitude_in_mesh(self._triangle, self._barycentric)
 
     def _frame(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        brightness = bilinear(np.asarray(self._template.frames[index], np.float32), self._still_px)
-        still = self._amplitude_of(brightness) * self._still_coefficient
+        places, around, places_px, cells = self._around(index)
         nodes_px = self._template.grid.to_pixels(self._nodes[index])
-        fade(still, self._still_px, *self._cells, nodes_px, self._triangles, self._settings.border)
-        moving = carry(self._nodes[index], self._triangles, self._triangle, self._barycentric)
-        points = np.concatenate([self._still, moving])
-        amplitude = np.concatenate([still, self._wall_scale * self._wall_coefficient])
+        fade(around, places_px, *cells, nodes_px, self._triangles, self._settings.border)
+        wall = carry(self._nodes[index], self._triangles, self._triangle, self._barycentric)
+        points = np.concatenate([places, wall])
+        amplitude = np.concatenate([around, self._wall_scale * self._wall_coefficient])
         seen = amplitude != 0
-        seen[len(still) :] &= self._scan.holds(moving)
+        first = 0 if self.surroundings else len(around)  # what stands still was drawn within the sector
+        seen[first:] &= self._scan.holds(points[first:])
         return points[seen], amplitude[seen]
+
+    def _around(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple]:
+        """The background in a frame: places (mm), amplitudes, places (px), and where they lie among the cells."""
+        grid = self._template.grid
+        if self.surroundings is None:
+            brightness = bilinear(np.asarray(self._template.frames[index], np.float32), self._still_px)
+            return self._still, self._amplitude_of(brightness) * self._still_coefficient, self._still_px, self._cells
+        places = self.surroundings.moved(self._still, index).astype(np.float32)
+        amplitude = self._amplitude_of(self._first_brightness) * self._still_coefficient
+        places_px, order, cells = _sorted_by_cell(grid.to_pixels(places), grid)
+        return places[order], amplitude[order], places_px, cells
 
     def _age(self, index: int) -> None:
         """What changes from the frame before to frame `index`; nothing, with the default settings."""
         settings = self._settings
         if settings.blood_decorrelation:
             # The first frame's endocardium would not do: the wall sweeps over the cavity's border.
-            inside = _in_cavity(self._template.mesh[index], self._still_px, self._template.grid.shape)
+            inside = _in_cavity(self._template.mesh[index], self._places_px(index), self._template.grid.shape)
             fresh = self._rng(_BLOOD, index).standard_normal(len(self._still), np.float32)
             older = self._still_coefficient
             self._still_coefficient = np.where(inside, _mix(older, fresh, settings.blood_decorrelation), older)
@@ -178,6 +194,12 @@ class Medium:
             self._triangle[gone], self._barycentric[gone] = self._draw_in_mesh(len(gone), rng)
             self._wall_coefficient[gone] = rng.standard_normal(len(gone), np.float32)
             self._wall_scale[gone] = self._amplitude_in_mesh(self._triangle[gone], self._barycentric[gone])
+
+    def _places_px(self, index: int) -> np.ndarray:
+        """Of the background in a frame, in the order of its coefficients."""
+        if self.surroundings is None:
+            return self._still_px
+        return self._template.grid.to_pixels(self.surroundings.moved(self._still, index))
 
     def _rng(self, stream: int, index: int = 0) -> np.random.Generator:
         return np.random.default_rng([*self._seed, stream, index])
@@ -213,54 +235,6 @@ class Medium:
     def _amplitude_of(self, brightness: np.ndarray) -> np.ndarray:
         """Standard deviation of the amplitudes, (N,) float32: one that does not depend on the density on the screen."""
         return self._display.reflectivity(brightness) * np.float32(np.sqrt(DENSITY / self._settings.density))
-
-
-def check_template(template: Template, scan: SectorScan) -> None:
-    """Prove that a template can be simulated.
-
-    Raises:
-        InputError: its images are not finite brightness in [0, 1], show too little of the sector, or differ in number
-            from its meshes; or a mesh has NaN, is inverted, or lies outside of the sector.
-    """
-    name = template.source or "The template"
-    frames, mesh = template.frames, template.mesh
-    if frames.shape != (len(mesh), *template.grid.shape) or mesh.shape[1:] != (*MESH_SHAPE, 2) or not len(mesh):
-        raise InputError(
-            f"{name}: found frames {frames.shape} and meshes {mesh.shape}, expected (T, {template.grid.shape[0]}, "
-            f"{template.grid.shape[1]}) and (T, 36, 5, 2)."
-        )
-    if broken := [t for t, frame in enumerate(frames) if not (frame.min() >= 0 and frame.max() <= 1)]:  # NaN fails too
-        raise InputError(f"{name}: the brightness of {_frame_list(broken)} is not within 0 and 1.")
-    if broken := np.flatnonzero(~np.isfinite(mesh).all((1, 2, 3))).tolist():
-        raise InputError(f"{name}: the mesh has NaN in {_frame_list(broken)}; leave these frames out or repair them.")
-    if broken := np.flatnonzero(inverted_triangles(mesh).any(-1)).tolist():
-        raise InputError(f"{name}: the mesh is folded in {_frame_list(broken)}; repair its contours.")
-    inside = scan.holds(template.grid.to_mm(mesh))
-    if (worst := inside.mean((1, 2)).min()) < 0.5:
-        raise InputError(
-            f"{name}: {1 - worst:.0%} of the mesh lies outside of the sector ({scan.sector_deg:g}°, "
-            f"{scan.depth_mm:g} mm); is the place of the probe right?"
-        )
-    if (cover := _cover(template, scan)) < _LEAST_COVER:
-        raise InputError(
-            f"{name}: its images show {cover:.0%} of the sector ({scan.sector_deg:g}°, {scan.depth_mm:g} mm), "
-            f"expected {_LEAST_COVER:.0%} or more; the template is smaller than the sector."
-        )
-
-
-def _frame_list(indices: list[int]) -> str:
-    shown = ", ".join(map(str, indices[:5])) + (", …" if len(indices) > 5 else "")
-    return f"frame {shown}" if len(indices) == 1 else f"frames {shown}"
-
-
-def _cover(template: Template, scan: SectorScan) -> float:
-    """Fraction of the sector within the images."""
-    radius = scan.depth_mm * np.sqrt((np.arange(100) + 0.5) / 100)  # equal areas
-    angle = np.deg2rad(scan.sector_deg) * ((np.arange(100) + 0.5) / 100 - 0.5)
-    points = radius[:, None, None] * np.stack([np.sin(angle), np.cos(angle)], -1)
-    x, y = np.moveaxis(template.grid.to_pixels(points), -1, 0)
-    height, width = template.grid.shape
-    return float(((x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)).mean())
 
 
 def _require_memory(count: int, memory: int) -> None:

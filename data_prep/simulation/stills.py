@@ -125,7 +125,7 @@ def _carried(images: list[np.ndarray], origins: list[np.ndarray], mesh: np.ndarr
     x, y = ((np.arange(count) + 0.5) * length / count - 0.5 for count, length in ((columns, width), (rows, height)))
     back = np.concatenate([origin - mesh for origin in origins], -1).reshape(-1, 2 * len(origins))
     coarse = sector.grid.to_mm(np.stack(np.meshgrid(x, y), -1))
-    coarse = _extend(sector.grid.to_mm(mesh).reshape(-1, 2), back, coarse).astype(np.float32)
+    coarse = extend_motion(sector.grid.to_mm(mesh).reshape(-1, 2), back, coarse).astype(np.float32)
     here = pixel_grid(sector.grid.shape)
     return [
         cv2.remap(image, here + cv2.resize(source, (width, height)), None, cv2.INTER_LINEAR,
@@ -134,7 +134,7 @@ def _carried(images: list[np.ndarray], origins: list[np.ndarray], mesh: np.ndarr
     ]  # fmt: skip
 
 
-def _extend(nodes_mm: np.ndarray, values: np.ndarray, at_mm: np.ndarray) -> np.ndarray:
+def extend_motion(nodes_mm: np.ndarray, values: np.ndarray, at_mm: np.ndarray) -> np.ndarray:
     """Values (N, C) given at nodes, and 0 at the probe, as a smooth function that fades to 0 at `_REACH_MM` from them.
 
     Radial basis functions of compact support (Wendland's C2): they take the given values at the nodes exactly.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpwc_keras.data_prep.simulation.heart import contract, draw_anatomy, procedural_template, sector_grid
-from cpwc_keras.data_prep.simulation.scatterers import check_template
+from cpwc_keras.data_prep.simulation.template_check import check_template
 from cpwc_keras.evaluation.strain import longitudinal_strain
 from cpwc_keras.mesh import inverted_triangles
 

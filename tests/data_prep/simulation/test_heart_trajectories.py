@@ -7,7 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from cpwc_keras.data import alessandrini
-from cpwc_keras.data_prep.simulation.scatterers import check_template
+from cpwc_keras.data_prep.simulation.template_check import check_template
 from cpwc_keras.data_prep.simulation.trajectories import mend, trajectory_template
 from cpwc_keras.errors import InputError
 from cpwc_keras.mesh import inverted_triangles

@@ -8,7 +8,8 @@ import pytest
 from beating_ring import GRID, beating_ring, ring
 
 from cpwc_keras.data_prep.simulation.display import Display
-from cpwc_keras.data_prep.simulation.scatterers import Medium, ScattererSettings, check_template
+from cpwc_keras.data_prep.simulation.scatterers import Medium, ScattererSettings
+from cpwc_keras.data_prep.simulation.template_check import check_template
 from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
 from cpwc_keras.errors import InputError
 from cpwc_keras.mesh import carry_points

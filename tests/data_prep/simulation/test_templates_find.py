@@ -10,7 +10,7 @@ from sector_loops import SPACING, apical_loop, contraction
 from cpwc_keras.data_prep.conversion.origins import ORIGINS
 from cpwc_keras.data_prep.conversion.recordings import select
 from cpwc_keras.data_prep.conversion.run import convert, plan
-from cpwc_keras.data_prep.simulation.scatterers import check_template
+from cpwc_keras.data_prep.simulation.template_check import check_template
 from cpwc_keras.data_prep.simulation.templates import find_templates, procedural_items
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.sequence_file import write_sequence

@@ -8,7 +8,7 @@ from sector_loops import DEPTH_MM, apical_loop, contraction
 
 from cpwc_keras.data_prep.conversion.recordings import CONTOURS_NOTE, sequence_of
 from cpwc_keras.data_prep.simulation.loops import SMOOTHED_NOTE, template_from_contours, template_from_motion
-from cpwc_keras.data_prep.simulation.scatterers import check_template
+from cpwc_keras.data_prep.simulation.template_check import check_template
 from cpwc_keras.errors import InputError
 from cpwc_keras.mesh import inverted_triangles
 from cpwc_keras.types import DatasetItem, Sequence

@@ -8,8 +8,8 @@ import pytest
 from sector_loops import BRIGHTNESS, apical_loop, sector_mask
 
 from cpwc_keras.data_prep.conversion.recordings import CONTOURS_NOTE, sequence_of
-from cpwc_keras.data_prep.simulation.scatterers import check_template
-from cpwc_keras.data_prep.simulation.stills import DRAWN_NOTE, _extend, cycle_of_stills, template_from_stills
+from cpwc_keras.data_prep.simulation.stills import DRAWN_NOTE, cycle_of_stills, extend_motion, template_from_stills
+from cpwc_keras.data_prep.simulation.template_check import check_template
 from cpwc_keras.errors import InputError
 from cpwc_keras.types import DatasetItem
 
@@ -98,9 +98,9 @@ def test_end_systole_may_come_first_in_the_file(stills, template):
 def test_the_extension_of_a_motion_takes_its_values_and_fades():
     rng = np.random.default_rng(0)
     nodes, values = rng.uniform(20, 60, (30, 2)), rng.normal(size=(30, 4))
-    np.testing.assert_allclose(_extend(nodes, values, nodes), values, atol=1e-6)
+    np.testing.assert_allclose(extend_motion(nodes, values, nodes), values, atol=1e-6)
     far = np.array([[0.0, 0.0], [40.0, 125.0], [-130.0, 40.0]])
-    np.testing.assert_allclose(_extend(nodes, values, far), 0, atol=1e-6)
+    np.testing.assert_allclose(extend_motion(nodes, values, far), 0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
