@@ -1,4 +1,4 @@
-"""`cpwc-keras prepare`: published datasets as the project's own sequence files."""
+"""`cpwc-keras prepare`: published datasets as the project's own sequence files, and pairs like FlyingChairs'."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import click
 
 _SHOWN = 10
 _MOST_WORKERS = 8  # a sequence of MEDICAID takes more than 1 GB while it is converted
+_PAIRS = 1000
+_CONVERTED_ONLY = ("root", "patients", "view", "split")
+_MADE_ONLY = ("pairs", "size", "photos", "seed")
 
 
 @click.command()
-@click.argument("dataset", type=click.Choice(("medicaid", "alessandrini", "camus", "ted")))
-@click.option("--root", required=True, type=click.Path(), help="Folder of the dataset, as unpacked; it is only read.")
-@click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the sequence files.")
+@click.argument("dataset", type=click.Choice(("medicaid", "alessandrini", "camus", "ted", "chairs-like")))
+@click.option("--root", type=click.Path(), help="Folder of the dataset, as unpacked; it is only read.")
+@click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the files.")
 @click.option("--patients", default="", metavar="NAME,NAME…", help="Only these patients (vendors, for alessandrini).")
 @click.option(
     "--view",
@@ -29,8 +32,26 @@ _MOST_WORKERS = 8  # a sequence of MEDICAID takes more than 1 GB while it is con
     type=click.IntRange(1),
     help="Processes; the files are the same for any number of them.  [default: one a processor, 8 at most]",
 )
-def prepare(dataset, root, output, patients, view, split, overwrite, workers):
+@click.option(
+    "--pairs", type=click.IntRange(1, 99_999), default=_PAIRS, show_default=True, help="chairs-like: how many."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(16),
+    nargs=2,
+    default=(384, 512),
+    show_default=True,
+    metavar="HEIGHT WIDTH",
+    help="chairs-like: of the images; displacements scale with it.",
+)
+@click.option("--photos", type=click.Path(), help="chairs-like: folder of photographs for the textures.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="chairs-like: of everything random.")
+@click.pass_context
+def prepare(context, dataset, root, output, patients, view, split, overwrite, workers, pairs, size, photos, seed):
     """Convert DATASET to the project's sequence files: one HDF5 file per recording, images and motion together.
+
+    chairs-like needs no dataset: it makes pairs of images like those of FlyingChairs, shapes flying over photographs or
+    procedural textures with exactly known motion, in its layout, for `pretrain --dataset chairs=FOLDER`.
 
     medicaid and alessandrini keep their true motion. camus and ted become the contours of their masks, a 36×5 mesh for
     each frame; their files say that this is not the motion of tissue.
@@ -40,11 +61,50 @@ def prepare(dataset, root, output, patients, view, split, overwrite, workers):
     cpwc-keras prepare camus --root ~/data/CAMUS_public -o sequences/camus --view 4CH --split train
     cpwc-keras prepare ted --root ~/data/TED -o sequences/ted --patients patient001,patient002
     cpwc-keras info sequences --root sequences/camus
+    cpwc-keras prepare chairs-like --pairs 1000 --photos ~/pictures -o chairs-like
 
-    Started again, an interrupted conversion goes on where it stopped. record.json says what was made and what was left
+    Started again, an interrupted run goes on where it stopped. record.json says what was made and what was left
     out, and why. A recording without images, or whose masks give no mesh, is left out and the command exits with 1; one
     that cannot be read, with 2; the others are converted all the same.
     """
+    _check_options(context, dataset, root)
+    workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+    if dataset == "chairs-like":
+        _make_pairs(output, pairs, size, photos, seed, overwrite, workers)
+    else:
+        _convert(dataset, root, output, patients, view, split, overwrite, workers)
+
+
+def _check_options(context, dataset, root):
+    """Refuse options that this dataset does not know, rather than ignore them."""
+    foreign = _CONVERTED_ONLY if dataset == "chairs-like" else _MADE_ONLY
+    for name in foreign:
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name} does not go with {dataset}.")
+    if dataset != "chairs-like" and root is None:
+        raise click.UsageError(f"{dataset} needs --root, the folder of the dataset as unpacked.")
+
+
+def _make_pairs(output, count, size, photos, seed, overwrite, workers):
+    from rich.console import Console
+
+    from cpwc_keras.cli.progress import progress_bar
+    from cpwc_keras.data_prep.chairs_like import ChairsLikeSettings
+    from cpwc_keras.data_prep.chairs_like.files import plan, write
+
+    console = Console()
+    work = plan(ChairsLikeSettings(size=tuple(size), photos=photos), seed, count, output, overwrite)
+    there = f"; {work.kept:,} are there already" if work.kept else ""
+    console.print(f"chairs-like: {len(work.missing):,} pairs to make{there}.", soft_wrap=True)
+    with progress_bar(console, "pairs") as progress:
+        task = progress.add_task("making", total=len(work.missing), visible=bool(work.missing))
+        write(work, workers, lambda: progress.advance(task))
+    console.print(
+        f"{count:,} pairs are in {output}; record.json says how they were made.", soft_wrap=True, markup=False
+    )
+
+
+def _convert(dataset, root, output, patients, view, split, overwrite, workers):
     from rich.console import Console
 
     from cpwc_keras.cli.progress import progress_bar
@@ -62,7 +122,7 @@ def prepare(dataset, root, output, patients, view, split, overwrite, workers):
 
     with progress_bar(console, "files") as progress:
         task = progress.add_task("converting", total=len(work.jobs), visible=bool(work.jobs))
-        skipped = convert(work, workers or min(os.cpu_count() or 1, _MOST_WORKERS), lambda: progress.advance(task))
+        skipped = convert(work, workers, lambda: progress.advance(task))
 
     for entry in skipped[:_SHOWN]:
         console.print(f"left out: {entry.reason}", soft_wrap=True, highlight=False, markup=False)

@@ -31,6 +31,15 @@ def test_pairs_have_the_crop_and_validation_is_of_its_own(tmp_path):
     assert source.record["procedural"]["train"] > 1000
 
 
+def test_chairs_like_pairs_are_made_with_and_without_photographs(shared_data, tmp_path):
+    plain = make_source(load_experiment("pretrain", "chairs_like", crop=(64, 64), validation_pairs=1), tmp_path)
+    photos = {"chairs-like": str(shared_data / "photos")}
+    real = load_experiment("pretrain", "chairs_like", datasets=photos, crop=(64, 64), validation_pairs=1)
+    one, other = plain.training.sample(0), make_source(real, tmp_path).training.sample(0)
+    assert one.image1.shape == (64, 64) and (one.image1 != other.image1).any()
+    assert (plain.validation.sample(0).image1 != one.image1).any()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
