@@ -73,9 +73,8 @@ _SPREAD = "The paper does not say over what the σ of its EPE is taken; ours are
 _SIMULATED = (
     "Virtual patients made with `cpwc-keras simulate` come from this project's own pipeline, out of CAMUS stills at "
     "end-diastole and end-systole with a drawn beat between them, where the authors had annotated cine loops as "
-    "templates. The paper tested on 30 patients. Tissue below the base stands still in ours, and the contour ends on "
-    "the border to it: trackers that smooth over that border leave its two ends behind, which governs d_H, GLS and "
-    f"MAPSE. {_SPREAD}"
+    "templates. The paper tested on 30 patients. Where its whole background stands still, the atrial wall next to the "
+    f"base moves with the annulus in ours (unless they were made with --annulus 0). {_SPREAD}"
 )
 _MEDICAID = f"The sequences are the authors' own; which 30 patients they tested on is not published. {_SPREAD}"
 _VENDORS = (
