@@ -1,0 +1,69 @@
+"""Learning curves of training runs as a picture, and what twice the steps would bring if they went on as they go.
+
+python benchmarks/learning_curve.py RUN... -o curves.png
+
+RUN is a folder of `cpwc-keras pretrain` or `transfer`. The validation error is taken to fall as a power of the steps,
+fitted to its last two thirds; what is printed for twice the steps is this extrapolation and no measurement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from cpwc_keras.studies.learning_curve import LOG, read_log
+
+_LATER = 1 / 3
+_SMOOTHED = 25  # lines of the log
+
+
+def validations(run: Path) -> np.ndarray:
+    """(N, 3): step, validation error and that of zero flow, in pixels."""
+    lines = [json.loads(line) for line in (run / LOG).read_text().splitlines()]
+    rows = [(e["step"], e["validation_epe"], e["validation_epe_zero"]) for e in lines if "validation_epe" in e]
+    return np.array(rows).reshape(-1, 3)
+
+
+def extrapolated(step: np.ndarray, error: np.ndarray) -> tuple[float, float]:
+    """The exponent of the power law through the later points, and its value at twice the last step."""
+    later = step >= _LATER * step[-1]
+    slope, level = np.polyfit(np.log(step[later]), np.log(error[later]), 1)
+    return float(slope), float(np.exp(level + slope * np.log(2 * step[-1])))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    figure, axes = plt.subplots(1, len(options.runs), figsize=(5.2 * len(options.runs), 3.6), squeeze=False)
+    for axis, run in zip(axes[0], options.runs, strict=True):
+        curve, measured = read_log(run), validations(run)
+        width = min(_SMOOTHED, len(curve.epe))
+        smooth = np.convolve(curve.epe, np.ones(width) / width, "valid")
+        axis.plot(curve.step[width - 1 :], smooth, color="0.7", label=f"training pairs, mean of {width} lines")
+        axis.set(title=run.name, xlabel="steps", ylabel="endpoint error (px)", ylim=(0, None))
+        if len(measured):
+            axis.plot(measured[:, 0], measured[:, 1], "o-", ms=3, color="tab:blue", label="validation")
+            axis.axhline(measured[-1, 2], ls=":", color="0.5", label="zero flow")
+        if len(measured) > 4:
+            slope, twice = extrapolated(measured[:, 0], measured[:, 1])
+            axis.plot(2 * measured[-1, 0], twice, "x", color="tab:blue", label="twice the steps, extrapolated")
+            print(
+                f"{run.name}: {measured[-1, 1]:.3f} px after {measured[-1, 0]:,.0f} steps; error ~ steps^{slope:.2f}, "
+                f"so {twice:.3f} px after twice as many (extrapolated)"
+            )
+        axis.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    figure.savefig(options.output, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
