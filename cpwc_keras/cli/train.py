@@ -27,7 +27,7 @@ def _options(command):
         click.option("--data-root", type=click.Path(path_type=Path), default=DATASETS_FOLDER, show_default=True,
                      help="Where datasets named without a folder lie."),
         click.option("--config",
-                     help="Experiment YAML, or a shipped one: speckle, hearts, hearts_camus; options win over it."),
+                     help="Experiment YAML, or a shipped one: speckle, chairs_like, hearts, …; options win over it."),
         click.option("-o", "--output", type=click.Path(path_type=Path), default=None,
                      help="Folder of the run; an interrupted run found there goes on.  [default: runs/PHASE]"),
         click.option("--weights", help="Preset or weights file to start from."),

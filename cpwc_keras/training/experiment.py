@@ -163,7 +163,7 @@ def load_experiment(
 
     Args:
         phase: one of `PHASES`.
-        config: a YAML file, or the name of one in `cpwc_keras/experiments` ("speckle").
+        config: a YAML file, or one of `shipped_configs`.
         data_root: where datasets lie that are named without a folder.
         **overrides: attributes of `Experiment`.
 
@@ -192,11 +192,20 @@ def load_experiment(
     return Experiment(**values)
 
 
+def shipped_configs() -> list[str]:
+    """Names of the experiments that come with the package, besides the defaults of the phases."""
+    stems = (Path(entry.name).stem for entry in files("cpwc_keras.experiments").iterdir() if ".yaml" in entry.name)
+    return sorted(stem for stem in stems if stem not in PHASES and not stem.startswith("table"))
+
+
 def _read_yaml(path: Path) -> dict:
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise InputError(f"{path}: there is no such experiment file, or it cannot be read.") from error
+        raise InputError(
+            f"{path}: there is no such experiment file, or it cannot be read; shipped ones are "
+            f"{', '.join(shipped_configs())}."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise bad_file(path, "text that is not YAML", "an experiment's YAML file") from error
     if not isinstance(values, dict):

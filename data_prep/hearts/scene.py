@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from zlib import crc32
@@ -28,6 +29,8 @@ _DENSITY = 6.0
 _SEEN_BLOOD = 0.1
 """Up to this loss of correlation from frame to frame the motion of blood is taught."""
 
+_SILENCE = (1e-7, 2e-7)
+
 _BASE = Display()
 """From a template's brightness to echoes; the picture is made from them with other settings."""
 
@@ -44,6 +47,8 @@ class SceneSettings:
         replacement: upper bound of the fraction of the wall's scatterers that leave the plane from frame to frame.
         gain_db: bounds of the gain.
         noise: bounds of the electronic noise at half depth, relative to white.
+        plain: probability that a scene is as the paper's are (II-A): its display, speckle that lasts, no noise, and the
+            artifact, if any, at the mid-anterolateral wall.
         moving: probability that the surroundings of the wall move along with it, in which case their motion is taught
             as well: real ones do, and a crop shows five times as much of them as of the wall.
     """
@@ -55,6 +60,7 @@ class SceneSettings:
     replacement: float = 0.03
     gain_db: tuple[float, float] = (-7.0, 6.0)
     noise: tuple[float, float] = (3e-4, 8e-3)
+    plain: float = 0.0
     moving: float = 0.5
 
 
@@ -95,13 +101,15 @@ def simulate_scene(item: TemplateItem, settings: SceneSettings, seed: list[int])
         InputError: the template cannot be read or simulated.
     """
     rng = np.random.default_rng(seed)
+    plain = bool(np.random.default_rng([*seed, 3]).random() < settings.plain)  # leaves all other draws as they were
+    if plain:
+        settings = replace(settings, decorrelation=0.0, replacement=0.0, gain_db=(0.0, 0.0), noise=_SILENCE)
     template = _moment(item, settings, rng)
     scan, transducer = _scan(template)
     engine = _engine(transducer, scan)
-    display = _draw_display(rng)
-    look = _draw_look(display, rng)
+    display, look = (_BASE, _as_it_is) if plain else _draw_look(rng)
     wavelength = scan.wavelength_mm(transducer)
-    scatterers = _draw_scatterers(settings, rng)
+    scatterers = _draw_scatterers(settings, plain, rng)
     try:
         medium = Medium(template, scan, wavelength, _BASE, scatterers, [*seed, 1])
     except InputError:  # the rounded sector is too large for this template
@@ -109,7 +117,8 @@ def simulate_scene(item: TemplateItem, settings: SceneSettings, seed: list[int])
         engine = _engine(transducer, scan)
         medium = Medium(template, scan, wavelength, _BASE, scatterers, [*seed, 1])
     imager = Imager(engine, template.grid, display)
-    still = _still_echoes(template, imager, wavelength, settings, rng, [*seed, 2])
+    artifacts = _draw_artifacts(settings, plain, rng)
+    still = _still_echoes(template, imager, wavelength, artifacts, [*seed, 2])
     gain = np.float32(10 ** (rng.uniform(*settings.gain_db) / 20))
     noise = np.exp(rng.uniform(*np.log(settings.noise))) * (0.3 + 1.4 * scan.ranges_mm[:, None] / scan.depth_mm)
 
@@ -160,16 +169,10 @@ def _engine(transducer: Transducer, scan: SectorScan) -> SurrogateEngine:
     return SurrogateEngine(transducer, scan)
 
 
-def _draw_display(rng: np.random.Generator) -> Display:
-    if rng.random() < 0.6:
-        return Display(gamma=float(rng.uniform(0.32, 0.6)))
-    return Display(compression="log", dynamic_range_db=float(rng.uniform(45, 75)))
-
-
-def _draw_scatterers(settings: SceneSettings, rng: np.random.Generator) -> ScattererSettings:
+def _draw_scatterers(settings: SceneSettings, plain: bool, rng: np.random.Generator) -> ScattererSettings:
     """Half of the scenes keep their speckle, as the paper's do; in the others some is lost, as out of the plane."""
     lossy = rng.random(3) < 0.5
-    losses = rng.uniform(0, [settings.decorrelation, settings.replacement, 1.0]) * lossy
+    losses = rng.uniform(0, [settings.decorrelation, settings.replacement, 0.0 if plain else 1.0]) * lossy
     return ScattererSettings(
         density=_DENSITY,
         decorrelation=float(losses[0]),
@@ -180,30 +183,37 @@ def _draw_scatterers(settings: SceneSettings, rng: np.random.Generator) -> Scatt
     )
 
 
-def _still_echoes(
-    template: Template, imager: Imager, wavelength_mm: float, settings: SceneSettings, rng, seed: list[int]
-) -> np.ndarray | np.complex64:
-    """Normalised echoes of what stands still, or 0."""
+def _draw_artifacts(settings: SceneSettings, plain: bool, rng: np.random.Generator) -> ArtifactSettings | None:
+    """What stands still in a scene, or nothing."""
     patches = int(rng.integers(1, 4)) if rng.random() < settings.artifacts else 0
     haze = float(rng.uniform(-45, -18)) if rng.random() < settings.artifacts else None
-    artifacts = ArtifactSettings(
-        level_db=float(rng.uniform(0, 22)),
-        position=str(rng.choice(["fixed", "random"])),
-        structures=patches,
-        repeats=int(rng.integers(3)),
-        haze_db=haze,
-    )
+    level, position, repeats = float(rng.uniform(0, 22)), str(rng.choice(["fixed", "random"])), int(rng.integers(3))
+    if plain:
+        return ArtifactSettings() if patches else None
     if not patches and haze is None:
+        return None
+    return ArtifactSettings(level, position, patches, repeats, haze)
+
+
+def _still_echoes(
+    template: Template, imager: Imager, wavelength_mm: float, artifacts: ArtifactSettings | None, seed: list[int]
+) -> np.ndarray | np.complex64:
+    """Normalised echoes of what stands still, or 0."""
+    if artifacts is None:
         return np.complex64(0)
     scan = imager.engine.scan
     points, amplitude = artifact_scatterers(template, scan, wavelength_mm, _BASE, artifacts, _DENSITY, seed)
     return imager.normalise(imager.engine.iq(points, amplitude))
 
 
-def _draw_look(display: Display, rng: np.random.Generator):
-    """What a scanner does to the finished picture, the same in all frames: gray curve, smoothing or sharpening."""
-    # Logarithms alone would make blood and noise gray; scanners darken them again.
-    curve = rng.uniform(1.3, 2.4) if display.compression == "log" else 1.0
+def _draw_look(rng: np.random.Generator) -> tuple[Display, Callable[[np.ndarray], np.ndarray]]:
+    """What a scanner does to all frames alike: its gray scale, and smoothing or sharpening of the finished picture."""
+    if rng.random() < 0.6:
+        display, curve = Display(gamma=float(rng.uniform(0.32, 0.6))), 1.0
+    else:
+        # Logarithms alone would make blood and noise gray; scanners darken them again.
+        display = Display(compression="log", dynamic_range_db=float(rng.uniform(45, 75)))
+        curve = rng.uniform(1.3, 2.4)
     blur = rng.uniform(0.3, 1.1) if rng.random() < 0.4 else 0.0
     sharpen = rng.uniform(0.2, 0.8) if rng.random() < 0.2 else 0.0
 
@@ -216,7 +226,11 @@ def _draw_look(display: Display, rng: np.random.Generator):
             picture = picture + sharpen * (picture - cv2.GaussianBlur(picture, (0, 0), 1.5))
         return picture
 
-    return look
+    return display, look
+
+
+def _as_it_is(picture: np.ndarray) -> np.ndarray:
+    return picture
 
 
 def _with_atrial_wall(template: Template, annulus_mm: float) -> np.ndarray:

@@ -120,6 +120,16 @@ def test_artifacts_stand_still_and_losses_change_the_speckle():
     assert max(_change(scene).mean() for scene in lossy) > 20 * _change(same).mean()  # half of them lose some
 
 
+def test_plain_scenes_are_the_paper_s():
+    """Speckle that lasts, no noise, the paper's gray scale: only the wall's motion changes anything."""
+    still = TemplateItem("still", "still", "train", "procedural", functools.partial(_still))
+    wild = replace(CLEAN, decorrelation=0.5, replacement=0.5, noise=(0.01, 0.02), moving=0.0)
+    for seed in range(3):
+        plain = simulate_scene(still, replace(wild, plain=1.0), [seed])
+        assert np.abs(np.diff(plain.frames.astype(int), axis=0)).max() <= 1
+        assert _change(simulate_scene(still, wild, [seed])).mean() > 1
+
+
 def _change(scene):
     return np.abs(np.diff(scene.frames.astype(int), axis=0))[:, _core(scene)]
 
