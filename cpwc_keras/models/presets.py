@@ -17,7 +17,7 @@ from cpwc_keras.errors import InputError, bad_file
 if TYPE_CHECKING:
     from cpwc_keras.models.pwc_net import PWCNet
 
-DEFAULT_PRESET = "c_pwc_net_speckle_provisional"
+DEFAULT_PRESET = "c_pwc_net_procedural"
 
 CARD_KEYS = {"network": str, "parameters": int, "licence": str, "saw": str, "sha256": str}
 """What each card must say, and in which type."""
