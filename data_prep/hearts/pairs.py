@@ -184,7 +184,7 @@ class _Scenes:
                 if wanted not in self._made:
                     self._made[wanted] = self._submit(wanted)
             future = self._made[number]
-            # Examples are asked for nearly in order: what lies two windows back is not needed again.
+            # Examples are asked for nearly in order: what lies windows back is not needed again.
             for old in [made for made in self._made if made < ahead - 3 * self._pairs.window]:
                 del self._made[old]
         return future.result()
