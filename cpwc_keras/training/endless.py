@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
+import typing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from cpwc_keras.data_prep.hearts import HeartPairs, SceneSettings
 from cpwc_keras.data_prep.simulation.template import TemplateItem
 from cpwc_keras.data_prep.simulation.templates import find_templates, procedural_items
 from cpwc_keras.errors import InputError
-from cpwc_keras.training.experiment import CHAIRS_LIKE, HEARTS, SPECKLE, Experiment
+from cpwc_keras.training.experiment import CHAIRS_LIKE, HEARTS, SPECKLE, Experiment, converted
 
 _PROCEDURAL_HEARTS = 10_000
 """More than a run will ever ask for; each is drawn when its turn comes."""
@@ -74,13 +74,14 @@ def _hearts(experiment: Experiment):
             validation.append(unseen)
         record[name] = {"train": len(seen), "validation": len(unseen)}
     options = dict(experiment.simulation)
-    scene = {spec.name for spec in dataclasses.fields(SceneSettings)}
-    stream = {"pixel_mm", "turn_deg", "shaken", "pairs_per_scene", "window", "processes"}
-    if unknown := sorted(options.keys() - scene - stream):
+    scene = typing.get_type_hints(SceneSettings)
+    hints = typing.get_type_hints(HeartPairs)
+    stream = {key: hints[key] for key in ("pixel_mm", "turn_deg", "shaken", "pairs_per_scene", "window", "processes")}
+    if unknown := sorted(options.keys() - scene.keys() - stream.keys()):
         raise InputError(
             f"simulation: the key {unknown[0]!r} is unknown; choose of {', '.join(sorted(scene | stream))}."
         )
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    options = {key: converted("simulation", key, value, (scene | stream)[key]) for key, value in options.items()}
     pairs = HeartPairs(
         tuple(training),
         crop=experiment.crop,

@@ -183,7 +183,7 @@ def load_experiment(
     if unknown:
         raise bad_file(where, f"the key {unknown[0]!r}", f"one of {', '.join(known)}")
     kinds = typing.get_type_hints(Experiment)
-    values = {name: _converted(where, name, value, kinds[name]) for name, value in values.items()}
+    values = {name: converted(where, name, value, kinds[name]) for name, value in values.items()}
     without_files = (SPECKLE, CHAIRS_LIKE, HEARTS[0])
     values["datasets"] = {
         name: root or ("" if name in without_files else str(Path(data_root) / name.removesuffix("-templates")))
@@ -213,21 +213,43 @@ def _read_yaml(path: Path) -> dict:
     return values
 
 
-def _converted(where, name: str, value, kind):
-    """`value` as the kind its field declares; YAML knows lists, and numbers without a point."""
+def converted(where, name: str, value, kind):
+    """`value` as `kind`, the type hint its field declares; YAML knows lists, and numbers without a point.
+
+    Args:
+        where: file or command line that `value` comes from, for the message.
+        name: its key.
+        value: as YAML gives it.
+        kind: a type hint made of int, float, str, bool, dict, tuple and None.
+
+    Raises:
+        InputError: it is of another kind.
+    """
     options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     for option in options:
-        origin, inner = typing.get_origin(option) or option, typing.get_args(option)
-        if value is None and option is types.NoneType:
-            return None
-        if origin is tuple and isinstance(value, list | tuple) and all(type(item) is inner[0] for item in value):
-            return tuple(value)
-        if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if origin is dict and isinstance(value, dict):
-            if not inner or all(isinstance(item, str) for pair in value.items() for item in pair):
-                return value
-        elif origin in (int, str, bool) and type(value) is origin:
-            return value
-    expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
+        try:
+            return _as(option, value)
+        except TypeError:
+            continue
+    expected = " or ".join(option.__name__ if option in _PLAIN else str(option) for option in options)
     raise bad_file(where, f"{name}: {value!r}", f"a value of kind {expected}")
+
+
+_PLAIN = (int, float, str, bool, types.NoneType)
+
+
+def _as(kind, value):
+    """`value` as `kind`; a TypeError where it is of another."""
+    origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin is tuple and isinstance(value, list | tuple):
+        each = inner[:1] * len(value) if inner[1:] == (...,) else inner
+        if len(each) == len(value):
+            return tuple(_as(item_kind, item) for item_kind, item in zip(each, value, strict=True))
+    elif origin is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif origin is dict and isinstance(value, dict):
+        if not inner or all(isinstance(item, str) for pair in value.items() for item in pair):
+            return value
+    elif origin in _PLAIN and type(value) is origin:
+        return value
+    raise TypeError

@@ -61,6 +61,12 @@ def test_contradictions_are_refused(changes, words):
         ({"simulation": {"speckle": 1}}, "'speckle' is unknown"),
         ({"datasets": {"camus-templates": "/no/such/folder"}}, "no such folder"),
         ({"simulation": {"frames": 2}}, "scenes of 4 frames"),
+        ({"simulation": {"frames": "many"}}, "frames: 'many', expected a value of kind int"),
+        (
+            {"simulation": {"pixel_mm": [0.3, 0.5, 0.7]}},
+            r"pixel_mm: .*, expected a value of kind tuple\[float, float\]",
+        ),
+        ({"simulation": {"plain": True}}, "plain: True, expected a value of kind float"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(changes, words, tmp_path):
