@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence as List
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -24,7 +25,9 @@ from cpwc_keras.types import FramePair
 _LEAST_WALL = 0.04
 """Fraction of a crop that has to show myocardium; another one is drawn otherwise."""
 
-_SCENE, _PAIR = range(2)  # streams of random numbers
+_ATTEMPTS = 5
+
+_SCENE, _PAIR, _ANOTHER = range(3)  # streams of random numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +89,23 @@ class HeartPairs:
         return self._draw_pair(scene, rng, f"{scene.name} {self.seed}/{index}")
 
     def scene(self, number: int) -> Scene:
-        """The scene with this number."""
-        rng = np.random.default_rng([self.seed, _SCENE, number])
-        group = self.groups[int(rng.integers(len(self.groups)))]
-        item = group[int(rng.integers(len(group)))]
-        return simulate_scene(item, self.settings, [self.seed, _SCENE, number, 1])
+        """The scene with this number. A heart that cannot be simulated gives place to another one, with a warning.
+
+        Raises:
+            InputError: so many in a row cannot be simulated that something else must be wrong.
+        """
+        failure = None
+        for attempt in range(_ATTEMPTS):
+            entropy = [self.seed, _SCENE, number, *([_ANOTHER, attempt] if attempt else [])]
+            rng = np.random.default_rng(entropy)
+            group = self.groups[int(rng.integers(len(self.groups)))]
+            item = group[int(rng.integers(len(group)))]
+            try:
+                return simulate_scene(item, self.settings, [*entropy, 1])
+            except InputError as error:  # hours of training do not end for one heart of many
+                failure = error
+                warnings.warn(f"{item.name} is left out: {error}", stacklevel=2)
+        raise failure
 
     @cached_property
     def _scenes(self) -> _Scenes:

@@ -14,7 +14,7 @@ from cpwc_keras.data_prep.simulation.annulus import continued_beyond_annulus
 from cpwc_keras.data_prep.simulation.display import Display, Imager
 from cpwc_keras.data_prep.simulation.reverberation import ArtifactSettings, artifact_scatterers
 from cpwc_keras.data_prep.simulation.scatterers import Medium, ScattererSettings
-from cpwc_keras.data_prep.simulation.surrogate import SurrogateEngine
+from cpwc_keras.data_prep.simulation.surrogate import SurrogateEngine, widest_pitch_mm
 from cpwc_keras.data_prep.simulation.surroundings import Surroundings
 from cpwc_keras.data_prep.simulation.template import Template, TemplateItem
 from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
@@ -160,8 +160,11 @@ def _moment(item: TemplateItem, settings: SceneSettings, rng: np.random.Generato
 def _scan(template: Template) -> tuple[SectorScan, Transducer]:
     """The template's sector, rounded up to whole centimetres and five degrees: few engines serve all hearts."""
     depth, sector = np.ceil(template.depth_mm / 10) * 10, np.ceil(template.sector_deg / 5) * 5
+    scan = SectorScan(depth_mm=float(depth), sector_deg=float(sector))
     transducer = Transducer(centre_frequency_mhz=_MHZ[crc32(f"{depth} {sector}".encode()) % len(_MHZ)])
-    return SectorScan(depth_mm=float(depth), sector_deg=float(sector)), transducer
+    if transducer.pitch_mm > widest_pitch_mm(transducer, scan):  # a wide sector has no grating lobes at a lower one
+        transducer = Transducer(centre_frequency_mhz=min(_MHZ))
+    return scan, transducer
 
 
 @lru_cache(maxsize=24)

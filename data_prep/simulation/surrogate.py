@@ -26,6 +26,13 @@ from cpwc_keras.errors import InputError
 _LOBE_CELLS = 1.6  # half the width of a grating lobe, in lateral resolution cells
 
 
+def widest_pitch_mm(transducer: Transducer, scan: SectorScan) -> float:
+    """How far apart a probe's elements may be for the grating lobes of one edge of a sector not to reach the other."""
+    edge, wavelength = np.sin(np.deg2rad(scan.sector_deg) / 2), scan.wavelength_mm(transducer)
+    aperture = transducer.elements * transducer.pitch_mm
+    return float(wavelength / (2 * edge + _LOBE_CELLS * wavelength / aperture))
+
+
 @dataclass(frozen=True)
 class SurrogateEngine:
     """Focused beams of a phased array, nearly exactly and some hundred times faster.
@@ -45,17 +52,13 @@ class SurrogateEngine:
     scan: SectorScan
 
     def __post_init__(self):
-        probe, edge = self.transducer, np.sin(np.deg2rad(self.scan.sector_deg) / 2)
-        aperture = probe.elements * probe.pitch_mm
-        wavelength = self.scan.wavelength_mm(probe)
-        # A grating lobe of one edge of the sector reaches its other edge.
-        widest = wavelength / (2 * edge + _LOBE_CELLS * wavelength / aperture)
-        if probe.pitch_mm > widest:
+        widest = widest_pitch_mm(self.transducer, self.scan)
+        if self.transducer.pitch_mm > widest:
             raise InputError(
-                f"Elements {probe.pitch_mm:g} mm apart have grating lobes within {self.scan.sector_deg:g}°, which the "
-                f"surrogate engine does not know; use the exact engine, or at most {widest:.3g} mm."
+                f"Elements {self.transducer.pitch_mm:g} mm apart have grating lobes within {self.scan.sector_deg:g}°, "
+                f"which the surrogate engine does not know; use the exact engine, or at most {widest:.3g} mm."
             )
-        ExactEngine(probe, self.scan)  # refuses what cannot be measured
+        ExactEngine(self.transducer, self.scan)  # refuses what cannot be measured
 
     @property
     def memory(self) -> int:

@@ -14,7 +14,8 @@ from beating_ring import beating_ring
 
 from cpwc_keras.data.pairs import PairPolicy
 from cpwc_keras.data_prep.hearts import HeartPairs, SceneSettings
-from cpwc_keras.data_prep.hearts.scene import simulate_scene
+from cpwc_keras.data_prep.hearts.scene import _scan, simulate_scene
+from cpwc_keras.data_prep.simulation.surrogate import widest_pitch_mm
 from cpwc_keras.data_prep.simulation.template import TemplateItem
 from cpwc_keras.errors import InputError
 from cpwc_keras.fields import pixel_grid
@@ -158,3 +159,25 @@ def _still(seed, frames):
 def test_what_cannot_be_drawn_is_refused(changes, words):
     with pytest.raises(InputError, match=words):
         HeartPairs(**{"groups": ([item()],), **changes})
+
+
+def _broken(seed, frames):
+    raise InputError("it holds nothing.")
+
+
+def test_a_heart_that_cannot_be_simulated_gives_place_to_another():
+    broken = TemplateItem("broken", "broken", "train", "procedural", _broken)
+    stream = replace(pairs(), groups=([item("whole"), broken],))
+    with pytest.warns(UserWarning, match="broken is left out: it holds nothing"):
+        names = {stream.scene(number).name for number in range(6)}
+    assert names == {"whole"}
+    with pytest.warns(UserWarning), pytest.raises(InputError, match="holds nothing"):
+        replace(pairs(), groups=([broken],)).scene(0)
+
+
+def test_wide_sectors_get_a_probe_without_grating_lobes():
+    for depth in range(60, 300, 10):
+        for sector in range(40, 126, 5):
+            wide = replace(small_ring(0, 1), depth_mm=float(depth), sector_deg=float(sector))
+            scan, transducer = _scan(wide)
+            assert transducer.pitch_mm <= widest_pitch_mm(transducer, scan)
