@@ -55,7 +55,7 @@ def choices(options) -> dict[str, dict]:
 
 def main():
     options = _options()
-    test = _test_pairs(options.test)
+    test = test_pairs(options.test)
     table = {"zero": _measured(lambda one, other: np.zeros((*one.shape, 2), np.float32), test)}
     for name, changes in choices(options).items():
         if options.only and name not in options.only:
@@ -85,7 +85,7 @@ def _trained(phase: str, config: str, folder: Path, options, **changes) -> Path:
     )
 
 
-def _test_pairs(root: str) -> list[tuple]:
+def test_pairs(root: str) -> list[tuple]:
     """(pair, mm of its pixels) of neighbouring frames, evenly spread over each sequence."""
     pairs = []
     for item in open_dataset("sequences", root):

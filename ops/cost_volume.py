@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keras import ops
 
+from cpwc_keras.ops import native
 from cpwc_keras.ops.shapes import require_maps, require_same_shape
 
 STANDARDIZE_EPSILON = 1e-6
@@ -37,6 +38,7 @@ def cost_volume(features1, features2, search_range: int = 4):
     ``kernel_size=1, stride_1=1, stride_2=1, pad=max_displacement=r``.
 
     Differentiation keeps only the two feature maps: the 81 products of the default range are made again, not stored.
+    On TensorFlow without a GPU, values and gradients come from compiled code (`cpwc_keras.ops.native`).
 
     Args:
         features1: (B, H, W, C), any float dtype; batch, height and width may be dynamic.
@@ -53,6 +55,8 @@ def cost_volume(features1, features2, search_range: int = 4):
     require_same_shape("features1", features1.shape, "features2", features2.shape)
     if search_range < 0:
         raise ValueError(f"search_range must be 0 or more pixels, got {search_range}")
+    if native.takes(features1) and native.takes(features2) and features1.dtype == features2.dtype:
+        return native.cost_volume(features1, features2, search_range)
     return _correlate(search_range)(features1, features2)
 
 

@@ -36,7 +36,7 @@ from cpwc_keras.cli.track import demo_contour
 loop, contour = cpwc_keras.read(examples.get_path("ybr_color")), demo_contour()
 frames = contour.frame + np.array([-16, -9, -3, 0, 3, 7])
 some = replace(loop, frames=loop.frames[frames], ed=None, es=None)
-result = cpwc_keras.track(some, replace(contour, frame=3, es_frame=None), keep_flow=True)
+result = cpwc_keras.track(some, replace(contour, frame=3, es_frame=None), keep_flow=True, precision="float32")
 assert ("tensorflow" in sys.modules) == (sys.argv[2] == "tensorflow")
 np.savez(sys.argv[1], flows=result.flows, contours=result.contours)
 """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cpwc_keras.cli.precision import precision_option
 from cpwc_keras.quiet import import_keras_quietly
 
 _PAPER_ROWS = ("FFT-Xcorr", "Farneb", "-60A", "c-PWC-Net-gray-usft")
@@ -40,6 +41,7 @@ def _list(context, parameter, value):
               help="Length of a beat, for loops without labels.  [default: estimated from the images]")
 @click.option("--spacing", nargs=2, type=float, metavar="ROW COL",
               help="Size of a pixel in mm, for recordings that do not say it.")
+@precision_option
 @click.option("--again", is_flag=True,
               help="Measure everything anew. Of a Python function only the file it is in is watched for changes.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
@@ -47,7 +49,7 @@ def _list(context, parameter, value):
 @click.option("--videos/--no-videos", default=True, show_default=True,
               help="Films of each tracker's best and worst case.")
 def evaluate(trackers, dataset, output, split, variants, views, vendors, patients, limit, metrics, composition, beat,
-             spacing, again, workers, videos):
+             spacing, precision, again, workers, videos):
     """Measure trackers on a dataset, in millimetres and percent, beside the paper's figures.
 
     TRACKER is a baseline (zero, fft-xcorr, farneback, dis), a preset, a weights file, an ONNX file, or a Python
@@ -73,6 +75,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
 
     from cpwc_keras.cli.progress import progress_bar
     from cpwc_keras.files import locked_folder
+    from cpwc_keras.models.precision import resolve_precision
     from cpwc_keras.studies.cases import find_cases, select
     from cpwc_keras.studies.measure import MeasureSettings
     from cpwc_keras.studies.metrics import keep, require
@@ -87,7 +90,8 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
     specs = parse_trackers(trackers or _default_trackers())
     if any(names_network(spec.spec) for spec in specs):
         import_keras_quietly()
-    settings = MeasureSettings(composition, beat, tuple(spacing) if spacing else None)
+    exact = resolve_precision(precision) if any(names_network(spec.spec) for spec in specs) else "float32"
+    settings = MeasureSettings(composition, beat, tuple(spacing) if spacing else None, exact)
     cases = select(find_cases(name, folder), split, variants, views, patients, vendors, limit)
     require(metrics, cases)
     jobs = plan(cases, specs, output, settings)
@@ -115,6 +119,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
             "patients": patients, "limit": limit, "metrics": metrics,
             "trackers": {spec.name: spec.spec for spec in specs},
             "composition": composition, "beat": beat, "spacing": spacing or None, "workers": workers,
+            "precision": exact,
         }
         with console.status("writing the report"):
             _report(held, outcome, cases, options, videos)

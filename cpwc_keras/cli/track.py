@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cpwc_keras.cli.precision import precision_option
 from cpwc_keras.quiet import import_keras_quietly
 
 _tracker = click.option(
@@ -31,6 +32,7 @@ _dense_flow = click.option(
 @click.option("--contour", required=True, type=click.Path(path_type=Path), help="End-diastolic contour, a JSON file.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
 @_tracker
+@precision_option
 @_composition
 @click.option("--spacing", nargs=2, type=float, metavar="ROW COL", help="Size of a pixel in mm, where INPUT has none.")
 @click.option("--frame-rate", type=float, metavar="HZ", help="Frames a second, where INPUT has none or a wrong one.")
@@ -39,7 +41,7 @@ _dense_flow = click.option(
     "--es", type=int, metavar="FRAME", help="End-systolic frame.  [default: as the contour says, or estimated]"
 )
 @_dense_flow
-def track(input, contour, output, tracker, composition, spacing, frame_rate, ed, es, dense_flow):
+def track(input, contour, output, tracker, precision, composition, spacing, frame_rate, ed, es, dense_flow):
     """Track a left-ventricular contour through the cine loop INPUT and measure its strain.
 
     INPUT is a multi-frame DICOM, NIfTI, MetaImage, MP4, AVI, GIF or the project's own sequence file. Spacing and frame
@@ -59,23 +61,24 @@ def track(input, contour, output, tracker, composition, spacing, frame_rate, ed,
     Writes tracking.h5 (the contour in every frame), strain.csv, summary.json, overlay.mp4, overlay.png and strain.png.
     No file holds the patient's name.
     """
-    _track(input, contour, output, tracker, composition, dense_flow, spacing or None, frame_rate, ed, es)
+    _track(input, contour, output, tracker, precision, composition, dense_flow, spacing or None, frame_rate, ed, es)
 
 
 @click.command()
 @click.option("-o", "--output", default="demo", show_default=True, type=click.Path(path_type=Path),
               help="Folder for the results.")  # fmt: skip
 @_tracker
+@precision_option
 @_composition
 @_dense_flow
-def demo(output, tracker, composition, dense_flow):
+def demo(output, tracker, precision, composition, dense_flow):
     """Track a real apical four-chamber loop that comes with pydicom: 30 frames, about one beat.
 
     The contour was drawn by eye, by people who are no cardiologists. Writes the same files as track.
     """
     from pydicom import examples
 
-    _track(Path(examples.get_path("ybr_color")), None, output, tracker, composition, dense_flow)
+    _track(Path(examples.get_path("ybr_color")), None, output, tracker, precision, composition, dense_flow)
 
 
 def demo_contour():
@@ -89,8 +92,9 @@ def demo_contour():
 
 
 def _track(
-    path, contour_path, output, tracker, composition, dense_flow, spacing=None, frame_rate=None, ed=None, es=None
-):
+    path, contour_path, output, tracker, precision, composition, dense_flow, spacing=None, frame_rate=None, ed=None,
+    es=None,
+):  # fmt: skip
     from rich.console import Console
 
     from cpwc_keras.cli.progress import progress_bar
@@ -108,7 +112,7 @@ def _track(
     contour = place_contour(loop, contour, ed, es)
     if names_network(tracker):
         import_keras_quietly()
-    run, _ = as_tracker(tracker)
+    run, _ = as_tracker(tracker, precision)
     folder = output_folder(output)
 
     console = Console()
@@ -122,8 +126,9 @@ def _track(
             loop, contour, run, composition, keep_flow=dense_flow, on_progress=lambda *_: progress.advance(task)
         )
     settings = {
-        "tracker": tracker, "composition": composition, "spacing_mm": spacing, "frame_rate_hz": frame_rate,
-        "ed": ed, "es": es, "dense_flow": dense_flow, "contour_note": contour.note,
+        "tracker": tracker, "precision": getattr(run, "precision", None), "composition": composition,
+        "spacing_mm": spacing, "frame_rate_hz": frame_rate, "ed": ed, "es": es, "dense_flow": dense_flow,
+        "contour_note": contour.note,
     }  # fmt: skip
     with progress_bar(console, "files") as progress:
         task = progress.add_task("writing", total=6)

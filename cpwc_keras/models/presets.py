@@ -70,12 +70,21 @@ def load_preset(name: str) -> PWCNet:
     return load_network(path)
 
 
-def load_model(name_or_path: str | Path) -> PWCNet:
+def load_model(name_or_path: str | Path, precision: str | None = None) -> PWCNet:
     """A preset by name, or a network from a weights file.
 
+    Args:
+        name_or_path: of either.
+        precision: one of `cpwc_keras.models.precision.PRECISIONS`; None leaves Keras' policy as it is.
+
     Raises:
-        InputError: it is neither, or cannot be read.
+        InputError: it is neither, or cannot be read, or there is no such precision.
     """
+    if precision is not None:
+        from cpwc_keras.models.precision import building_in
+
+        with building_in(precision):
+            return load_model(name_or_path)
     name = str(name_or_path)
     if name in list_presets():
         return load_preset(name)

@@ -35,11 +35,13 @@ class MeasureSettings:
         composition: follow the mean of both directions (II-B.5), or the forward one alone.
         beat_frames: length of a beat, for loops without labels; None estimates it from the images.
         spacing_mm: (row_mm, col_mm) of recordings that do not say it, or None.
+        precision: in which networks calculate, "float32" or "bfloat16"; nothing to other trackers.
     """
 
     composition: bool = True
     beat_frames: float | None = None
     spacing_mm: tuple[float, float] | None = None
+    precision: str = "float32"
 
     def __post_init__(self):
         if self.beat_frames is not None and not 2 <= self.beat_frames < float("inf"):

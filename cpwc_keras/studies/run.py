@@ -7,7 +7,7 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -73,21 +73,22 @@ def plan(cases: Sequence[Case], trackers: Sequence[TrackerSpec], folder: Path, s
     for spec in dict.fromkeys(
         t.of_vendor(c.info.vendor) for t in trackers for c in (cases if t.by_vendor else cases[:1])
     ):
-        load(spec)
+        load(spec, settings.precision)
     jobs = []
     for tracker in trackers:
         for case in cases:
             spec = tracker.of_vendor(case.info.vendor)
+            how = settings if names_network(spec) else replace(settings, precision="float32")
             path = folder / RESULTS / _file_name(tracker.name) / f"{_file_name(case.info.name)}.h5"
             content = {
                 "version": (__version__, FORMAT_VERSION),
                 "tracker": fingerprint(spec),
                 "case": asdict(case.info),
                 "files": _content(case.item.files),
-                "settings": asdict(settings),
+                "settings": asdict(how),
             }
             key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-            jobs.append(Job(case, tracker.name, spec, settings, path, key))
+            jobs.append(Job(case, tracker.name, spec, how, path, key))
     paths = [job.path for job in jobs]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
@@ -152,7 +153,7 @@ def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Callable
 
 def _work(job: Job) -> CaseResult:
     """Measure and keep the result, failed or not."""
-    result = measure(job.case, load(job.spec), job.name, job.settings)
+    result = measure(job.case, load(job.spec, job.settings.precision), job.name, job.settings)
     write_result(job.path, result, job.key)
     return result
 

@@ -76,13 +76,17 @@ def vendor_folder(vendor: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def load(spec: str) -> Tracker:
+def load(spec: str, precision: str = "auto") -> Tracker:
     """A tracker, kept for the next case.
 
+    Args:
+        spec: what `as_tracker` takes.
+        precision: in which networks calculate.
+
     Raises:
-        InputError: there is no such tracker.
+        InputError: there is no such tracker or precision.
     """
-    return as_tracker(spec)[0]
+    return as_tracker(spec, precision)[0]
 
 
 @lru_cache(maxsize=1024)

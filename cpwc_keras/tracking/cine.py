@@ -132,6 +132,7 @@ def track(
     n_points: int | None = CONTOUR_POINTS,
     keep_flow: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
+    precision: str = "auto",
 ) -> TrackingResult:
     """Carry a contour from end-diastole through the whole loop, forward to its end and backward to its start.
 
@@ -154,6 +155,8 @@ def track(
             resampled.
         keep_flow: keep the dense flow from each frame to the next.
         on_progress: called as (pairs done, pairs in all).
+        precision: in which a network that is named by `tracker` calculates: "float32", "bfloat16", or "auto", the
+            faster of them on this machine (`cpwc_keras.models.precision`).
 
     Raises:
         InputError: the contour does not fit the loop, a frame index lies beyond it, or the tracker is unknown.
@@ -164,7 +167,7 @@ def track(
     points, ed, es = start.points, start.frame, start.es_frame
     if points.ndim == 2 and n_points is not None:
         points = resample(points, n_points)
-    run, name = as_tracker(tracker)
+    run, name = as_tracker(tracker, precision)
     total = len(loop) - 1
     flows = np.zeros((total, *loop.frames.shape[1:], 2), np.float32) if keep_flow else None
     done = 0

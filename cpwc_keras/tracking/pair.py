@@ -29,22 +29,29 @@ class NetworkTracker:
         self.ranges = ranges
         self.__name__ = name  # where functions, the other trackers, have theirs
 
+    @property
+    def precision(self) -> str | None:
+        """In which the model calculates, as Keras calls it: "float32", "bfloat16"."""
+        return getattr(self.model, "compute_dtype", None)
+
     def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """The flow from the first images to the second, as `Tracker`."""
         images = [np.ascontiguousarray(images[..., None], np.float32) for images in (first, second)]
         return np.asarray(self.model.predict_on_batch(images), np.float32)
 
 
-def as_tracker(tracker: Tracker | str | Path | None) -> tuple[Tracker, str]:
+def as_tracker(tracker: Tracker | str | Path | None, precision: str = "auto") -> tuple[Tracker, str]:
     """A tracker and its name, from whatever names one.
 
     Args:
         tracker: a callable; the name of a baseline (`zero`, `fft-xcorr`, `farneback`, `dis`) or of a preset; a weights
             file; an ONNX model (`….onnx`); a Python callable (`module:function`, `file.py:function`); or None for the
             default preset.
+        precision: in which a network named so calculates, one of `cpwc_keras.models.precision.PRECISIONS`.
 
     Raises:
-        InputError: no baseline or preset has this name, and it is no weights file; or what it names cannot be used.
+        InputError: no baseline or preset has this name, and it is no weights file; or what it names cannot be used; or
+            the precision is unknown.
     """
     if callable(tracker):
         return tracker, getattr(tracker, "__name__", type(tracker).__name__)
@@ -66,7 +73,7 @@ def as_tracker(tracker: Tracker | str | Path | None) -> tuple[Tracker, str]:
             "(module:function)."
         )
     name = Path(source).name
-    return NetworkTracker(load_model(source), name, _ranges(source)), name
+    return NetworkTracker(load_model(source, precision), name, _ranges(source)), name
 
 
 def _ranges(source: str) -> dict | None:

@@ -62,7 +62,7 @@ def test_a_real_network_of_random_weights_tracks():
 
 def test_the_default_is_the_shipped_preset(monkeypatch):
     asked = []
-    monkeypatch.setattr(presets, "load_model", lambda name: asked.append(name) or ShiftModel())
+    monkeypatch.setattr(presets, "load_model", lambda name, precision: asked.append(name) or ShiftModel())
     tracker, name = as_tracker(None)
     assert name == presets.DEFAULT_PRESET and asked == [presets.DEFAULT_PRESET]
     assert as_tracker(tracker) == (tracker, name), "once resolved, it keeps its name"
