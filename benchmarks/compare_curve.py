@@ -2,7 +2,7 @@
 
 python benchmarks/compare_curve.py RUN_FOLDER PRESET [--stage 1] [--steps 1000]
 
-Ends with exit code 1 if the loss is further away than chance explains.
+Ends with exit code 1 if the loss is further away than chance explains, 2 if the two cannot be compared.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main():
             raise InputError(f"{path}: found {len(curves)} stages, expected stage {given.stage} among them.")
         comparison = compare(read_log(given.run), curves[given.stage - 1], given.steps)
     except InputError as error:
-        sys.exit(f"Error: {error}")
+        parser.exit(2, f"Error: {error}\n")
     print(f"{given.run}: {comparison}.")
     sys.exit(0 if comparison.matches else 1)
 

@@ -2,14 +2,14 @@
 
 python benchmarks/learning_curve.py RUN... -o curves.png
 
-RUN is a folder of `cpwc-keras pretrain` or `transfer`. The validation error is taken to fall as a power of the steps,
-fitted to its last two thirds; what is printed for twice the steps is this extrapolation and no measurement.
+RUN is a folder of `cpwc-keras pretrain` or `transfer`, finished or not. The validation error is taken to fall as a
+power of the steps, fitted to its last two thirds; what is printed for twice the steps is this extrapolation and no
+measurement.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import matplotlib
@@ -18,17 +18,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cpwc_keras.studies.learning_curve import LOG, read_log
+from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.files import atomic_path
+from cpwc_keras.studies.learning_curve import read_log, read_validations
 
 _LATER = 1 / 3
 _SMOOTHED = 25  # lines of the log
-
-
-def validations(run: Path) -> np.ndarray:
-    """(N, 3): step, validation error and that of zero flow, in pixels."""
-    lines = [json.loads(line) for line in (run / LOG).read_text().splitlines()]
-    rows = [(e["step"], e["validation_epe"], e["validation_epe_zero"]) for e in lines if "validation_epe" in e]
-    return np.array(rows).reshape(-1, 3)
 
 
 def extrapolated(step: np.ndarray, error: np.ndarray) -> tuple[float, float]:
@@ -43,9 +38,19 @@ def main():
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    figure, axes = plt.subplots(1, len(options.runs), figsize=(5.2 * len(options.runs), 3.6), squeeze=False)
-    for axis, run in zip(axes[0], options.runs, strict=True):
-        curve, measured = read_log(run), validations(run)
+    try:
+        curves = [(run, read_log(run), read_validations(run)) for run in options.runs]
+        _draw(curves, options.output)
+    except InputError as error:
+        parser.exit(2, f"Error: {error}\n")
+
+
+def _draw(curves: list[tuple], output: Path) -> None:
+    figure, axes = plt.subplots(1, len(curves), figsize=(5.2 * len(curves), 3.6), squeeze=False)
+    known = figure.canvas.get_supported_filetypes()
+    if output.suffix[1:].lower() not in known:
+        raise bad_file(output, f"the ending {output.suffix!r}", f"that of a picture: {', '.join(sorted(known))}")
+    for axis, (run, curve, measured) in zip(axes[0], curves, strict=True):
         width = min(_SMOOTHED, len(curve.epe))
         smooth = np.convolve(curve.epe, np.ones(width) / width, "valid")
         axis.plot(curve.step[width - 1 :], smooth, color="0.7", label=f"training pairs, mean of {width} lines")
@@ -62,7 +67,8 @@ def main():
             )
         axis.legend(frameon=False, fontsize=8)
     figure.tight_layout()
-    figure.savefig(options.output, dpi=120)
+    with atomic_path(output) as beside:
+        figure.savefig(beside, dpi=120)
 
 
 if __name__ == "__main__":

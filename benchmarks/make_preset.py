@@ -13,17 +13,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from cpwc_keras.data_prep.hearts import HeartPairs
 from cpwc_keras.data_prep.speckle import SpecklePairs, SpeckleSettings
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.models.presets import presets_folder
-from cpwc_keras.studies.publish import INTENDED_USE, Stage, make_preset, measure_ranges
+from cpwc_keras.studies.publish import INTENDED_USE, Stage, make_preset, measure_ranges, read_stages
+from cpwc_keras.tracking.familiarity import RANGES
 
 CHECK_SEED = 20_222
 """Half precision is checked on the speckle pairs of this stream."""
@@ -37,17 +39,67 @@ def speckle_images(count: int = 8, size: int = 256) -> tuple[np.ndarray, np.ndar
 
 
 def ranges_of(run: Path, count: int) -> dict:
-    """What the network of a run saw, measured on pairs of its own training source."""
+    """What the network of a run saw, measured on pairs of its own training source.
+
+    Args:
+        run: its folder, with a record that `read_stages` has accepted.
+        count: pairs to measure.
+
+    Raises:
+        InputError: the record is of another version of the package, or its data are not at hand.
+    """
     from cpwc_keras.training.experiment import Experiment
     from cpwc_keras.training.sources import make_source
 
-    values = json.loads((run / "experiment.json").read_text())["experiment"]
-    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)} | {
-        "validation_pairs": 0
-    }
-    training = make_source(Experiment(**values), run).training
+    path = run / "experiment.json"
+    values = json.loads(path.read_text(encoding="utf-8"))["experiment"]
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    try:
+        experiment = Experiment(**values | {"validation_pairs": 0})
+    except TypeError as error:
+        remedy = "measure with the version that trained, or give --ranges"
+        raise bad_file(path, f"settings unknown here ({error})", "those of this version", remedy) from error
+    training = of_many_scenes(make_source(experiment, run).training)
     pairs = [training.sample(index) for index in range(count)]
     return measure_ranges([pair.image1 for pair in pairs], [pair.spacing_mm for pair in pairs])
+
+
+def of_many_scenes(training):
+    """The source with two pairs of each scene.
+
+    In training a hundred pairs show the same heart by the same scanner: the first few hundred would be of five.
+    """
+    return replace(training, pairs_per_scene=2, window=1) if isinstance(training, HeartPairs) else training
+
+
+def read_object(path: Path, expected: str) -> dict:
+    """A JSON object from a file.
+
+    Raises:
+        InputError: missing, or not one.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise bad_file(path, "no JSON that can be read", expected) from error
+    if not isinstance(content, dict):
+        raise bad_file(path, f"a {type(content).__name__}", expected)
+    return content
+
+
+def read_ranges(path: Path) -> dict:
+    """Ranges as `measure_ranges` gives them, from a JSON file.
+
+    Raises:
+        InputError: missing, or not such a file.
+    """
+    expected = f"an object of [lowest, highest] under {', '.join(RANGES)}"
+    ranges = read_object(path, expected)
+    for name, pair in ranges.items():
+        numbers = isinstance(pair, list) and [type(end) in (int, float) for end in pair] == [True, True]
+        if name not in RANGES or not (numbers and pair[0] <= pair[1]):
+            raise bad_file(path, f"{name}: {pair!r}", expected)
+    return ranges
 
 
 def main():
@@ -64,24 +116,30 @@ def main():
     parser.add_argument("--folder", type=Path, default=presets_folder())
     given = parser.parse_args()
     try:
-        stages = [Stage(Path(run), command, machine) for run, command, machine in given.stage]
-        ranges = json.loads(given.ranges.read_text()) if given.ranges else ranges_of(stages[-1].run, given.pairs)
-        if given.spacing:
-            ranges = {"pixel_spacing_mm": given.spacing} | ranges
-        card = make_preset(
-            given.name,
-            stages,
-            given.folder,
-            licence=given.licence,
-            saw=given.saw,
-            ranges=ranges,
-            images=speckle_images(),
-            metrics=json.loads(given.metrics.read_text()) if given.metrics else None,
-            intended_use=given.intended_use,
-        )
+        card = _make(given)
     except InputError as error:
-        sys.exit(f"Error: {error}")
+        parser.exit(2, f"Error: {error}\n")
     print(json.dumps(card, indent=2, ensure_ascii=False))
+
+
+def _make(given) -> dict:
+    stages = [Stage(Path(run), command, machine) for run, command, machine in given.stage]
+    read_stages(given.name, stages, given.licence)  # before minutes are spent on the ranges
+    metrics = read_object(given.metrics, "an object of figures") if given.metrics else None
+    ranges = read_ranges(given.ranges) if given.ranges else ranges_of(stages[-1].run, given.pairs)
+    if given.spacing:
+        ranges = {"pixel_spacing_mm": given.spacing} | ranges
+    return make_preset(
+        given.name,
+        stages,
+        given.folder,
+        licence=given.licence,
+        saw=given.saw,
+        ranges=ranges,
+        images=speckle_images(),
+        metrics=metrics,
+        intended_use=given.intended_use,
+    )
 
 
 if __name__ == "__main__":

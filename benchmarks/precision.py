@@ -12,13 +12,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from timing import best_seconds
-from training_choices import test_pairs
+from training_choices import forward_and_composed, neighbouring_pairs
 
+from cpwc_keras.data.catalog import open_dataset
+from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation.motion import endpoint_error
-from cpwc_keras.fields import pixel_grid
 from cpwc_keras.models.presets import DEFAULT_PRESET
-from cpwc_keras.tracking.composition import compose
-from cpwc_keras.tracking.pair import as_tracker, estimate
+from cpwc_keras.tracking.pair import as_tracker
+
+_SIZE = 384, 448
 
 
 def main():
@@ -27,41 +29,38 @@ def main():
     parser.add_argument("preset", nargs="?", default=DEFAULT_PRESET)
     parser.add_argument("--limit", type=int, default=24, help="pairs")
     given = parser.parse_args()
-    pairs = test_pairs(given.sequences)
-    pairs = [pairs[i] for i in np.linspace(0, len(pairs) - 1, min(given.limit, len(pairs))).astype(int)]
-    trackers = {precision: as_tracker(given.preset, precision)[0] for precision in ("float32", "bfloat16")}
-    errors, motion = {}, {}
-    for precision, tracker in trackers.items():
-        motion[precision] = [_motion(tracker, pair) for pair, _ in pairs]
-        errors[precision] = np.array(
-            [
-                mm * endpoint_error(flow, pair.flow, pair.mask)
-                for flow, (pair, mm) in zip(motion[precision], pairs, strict=True)
-            ]
-        )
+    if given.limit < 1:
+        parser.error(f"--limit must be 1 or more, found {given.limit}")
+    try:
+        _compare(given.sequences, given.preset, given.limit)
+    except InputError as error:
+        parser.exit(2, f"Error: {error}\n")
+
+
+def _compare(sequences: str, preset: str, limit: int) -> None:
+    trackers = {precision: as_tracker(preset, precision)[0] for precision in ("float32", "bfloat16")}
+    pairs = neighbouring_pairs(open_dataset("sequences", sequences))
+    pairs = [pairs[i] for i in np.linspace(0, len(pairs) - 1, min(limit, len(pairs))).astype(int)]
+    motion = {name: [forward_and_composed(tracker, pair)[1] for pair in pairs] for name, tracker in trackers.items()}
+    errors = {
+        name: np.mean([
+            endpoint_error(flow, pair.flow, pair.mask, pair.spacing_mm)
+            for flow, pair in zip(flows, pairs, strict=True)
+        ])
+        for name, flows in motion.items()
+    }  # fmt: skip
     changes = [
-        mm * endpoint_error(half, whole, pair.mask)
-        for half, whole, (pair, mm) in zip(motion["bfloat16"], motion["float32"], pairs, strict=True)
+        endpoint_error(half, whole, pair.mask, pair.spacing_mm)
+        for half, whole, pair in zip(motion["bfloat16"], motion["float32"], pairs, strict=True)
     ]
-    size = 384, 448
-    images = np.random.default_rng(0).random((2, 1, *size), dtype=np.float32)
+    images = np.random.default_rng(0).random((2, 1, *_SIZE), dtype=np.float32)
     seconds = best_seconds({name: lambda tracker=tracker: tracker(*images) for name, tracker in trackers.items()}, 5)
-    for precision in trackers:
-        print(
-            f"{precision:9} EPE {errors[precision].mean():.4f} mm, {seconds[precision]:.3f} s a flow of "
-            f"{size[0]}×{size[1]}"
-        )
-    ratio = errors["bfloat16"].mean() / errors["float32"].mean()
+    for name in trackers:
+        print(f"{name:9} EPE {errors[name]:.4f} mm, {seconds[name]:.3f} s a flow of {_SIZE[0]}×{_SIZE[1]}")
+    ratio = errors["bfloat16"] / errors["float32"]
     print(
         f"{len(pairs)} pairs: EPE {100 * (ratio - 1):+.2f} %, the flow moves by {np.mean(changes):.4f} mm in the mean"
     )
-
-
-def _motion(tracker, pair):
-    """(H, W, 2) px: both directions averaged."""
-    both = np.stack([pair.image1, pair.image2])
-    forward, backward = estimate(tracker, both, both[::-1])
-    return compose(forward, backward, pixel_grid(pair.mask.shape))[0]
 
 
 if __name__ == "__main__":

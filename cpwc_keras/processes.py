@@ -23,6 +23,9 @@ CONTEXT = multiprocessing.get_context("spawn")
 AHEAD = 2
 """Jobs handed out for each worker: it need not wait, and few results wait for the disk."""
 
+KILLED = "A worker process was killed, perhaps because memory ran out (fewer of them need less)"
+"""What a `BrokenExecutor` means to a user."""
+
 _THREADS = (
     "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
     "TF_NUM_INTRAOP_THREADS", "OPENCV_FOR_THREADS_NUM",
@@ -60,23 +63,42 @@ def in_processes(
         InputError: a process was killed.
     """
     workers = max(1, min(workers, len(jobs)))
-    ends_with_us, ours = CONTEXT.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, CONTEXT, _start, (ends_with_us, prepare, prepare_with))
+    pool = Workers(workers, prepare, prepare_with)
     try:
-        with _thread_limit(max(1, available_cores() // workers)):  # the processes start with the first job
-            submitted = hand_out(jobs, lambda job: pool.submit(work, *arguments(job)), AHEAD * workers, on_poll)
-            for job, future in submitted:
-                if isinstance(future.exception(), BrokenExecutor):
-                    raise future.exception()
-                yield job, future
+        submitted = hand_out(jobs, lambda job: pool.submit(work, *arguments(job)), AHEAD * workers, on_poll)
+        for job, future in submitted:
+            if isinstance(future.exception(), BrokenExecutor):
+                raise future.exception()
+            yield job, future
     except BrokenExecutor as error:
-        raise InputError(
-            "A worker process was killed, perhaps because memory ran out; the same command goes on where it stopped, "
-            "and fewer workers need less memory."
-        ) from error
+        raise InputError(f"{KILLED}; the same command goes on where it stopped.") from error
     finally:
-        ours.close()  # the workers notice, whatever they are doing
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.close()
+
+
+class Workers:
+    """Processes of this machine that end with this one, leave Ctrl-C to it, and share its cores evenly.
+
+    Args:
+        count: how many.
+        prepare: a module's function, called once in each of them, or None.
+        prepare_with: its arguments.
+    """
+
+    def __init__(self, count: int, prepare: Callable | None = None, prepare_with: tuple = ()):
+        ends_with_us, self._ours = CONTEXT.Pipe(duplex=False)
+        self._threads = max(1, available_cores() // count)
+        self._pool = ProcessPoolExecutor(count, CONTEXT, _start, (ends_with_us, prepare, prepare_with))
+
+    def submit(self, work: Callable, *arguments) -> Future:
+        """Call a module's function in one of the processes; all of it picklable."""
+        with _thread_limit(self._threads):  # the processes start with the first jobs
+            return self._pool.submit(work, *arguments)
+
+    def close(self) -> None:
+        """End them, whatever they are doing."""
+        self._ours.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def hand_out(

@@ -24,7 +24,8 @@ def pad_to_multiple(images, multiple: int = 64):
     """
     require_maps("images", images.shape)
     height, width = ops.shape(images)[1:3]
-    down, right = -height % multiple, -width % multiple
+    # Of positive numbers alone: converters to other formats disagree about remainders of negative ones.
+    down, right = ((multiple - length % multiple) % multiple for length in (height, width))
     if isinstance(down, int) and isinstance(right, int) and not down and not right:
         return images
     return ops.pad(images, [[0, 0], [0, down], [0, right], [0, 0]])

@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "dataset",
     "prepare": "prepare",
     "presets": "presets",
+    "export": "export",
 }
 """Command → module of `cpwc_keras.cli`, loaded when the command is used, so that `--help` is there at once."""
 
@@ -49,7 +50,7 @@ def cli():
     Track a contour through a cine loop and measure its strain (track, demo), make the contour from a mask or another
     tool's file (contour), train the network (pretrain, transfer), repeat the paper's ablations (ablate), make training
     data with exact motion (simulate), look into datasets (info, verify), convert them (prepare), see which trained
-    networks there are (presets). Each command has its own --help.
+    networks there are (presets), take one elsewhere (export). Each command has its own --help.
     """
 
 

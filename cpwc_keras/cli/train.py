@@ -29,7 +29,8 @@ def _options(command):
         click.option("--config",
                      help="Experiment YAML, or a shipped one: speckle, chairs_like, hearts, …; options win over it."),
         click.option("-o", "--output", type=click.Path(path_type=Path), default=None,
-                     help="Folder of the run; an interrupted run found there goes on.  [default: runs/PHASE]"),
+                     help="Folder of the run; an interrupted run found there goes on.  [default: runs/ and the name of "
+                     "a shipped --config, else of the phase]"),
         click.option("--weights", help="Preset or weights file to start from."),
         click.option("--epochs", type=int, help="Times each pair is seen."),
         click.option("--steps", type=int, help="Gradient steps, instead of epochs."),
@@ -88,8 +89,8 @@ def transfer(**options):
     cpwc-keras transfer --config hearts                                    (needs no data)
     cpwc-keras transfer --config hearts_camus --data-root /data
 
-    hearts simulates procedural hearts while it trains (--dataset procedural); camus-templates=FOLDER and
-    alessandrini-templates=FOLDER are hearts made of the templates there.
+    hearts simulates procedural hearts while it trains; --config hearts --dataset camus-templates=FOLDER makes them of
+    the templates there, alessandrini-templates=FOLDER of the published trajectories.
 
     Writes the same files as pretrain.
     """
@@ -103,14 +104,14 @@ def _train(phase: str, datasets, data_root, config, output, **options):
     from cpwc_keras.models.presets import DEFAULT_PRESET
     from cpwc_keras.models.weights_file import read_card
     from cpwc_keras.training.checkpoints import list_checkpoints
-    from cpwc_keras.training.experiment import load_experiment
+    from cpwc_keras.training.experiment import load_experiment, shipped_configs
     from cpwc_keras.training.phases import run
 
     folders = {name: folder for name, _, folder in (entry.partition("=") for entry in datasets)}
     experiment = load_experiment(phase, config, data_root, datasets=folders or None, **options)
     if phase == "transfer" and not experiment.weights:
         experiment = replace(experiment, weights=DEFAULT_PRESET)
-    output = output or Path("runs") / phase
+    output = output or Path("runs") / (config if config in shipped_configs() else phase)
 
     console = Console()
     origin = experiment.weights or "He initialisation"

@@ -125,9 +125,30 @@ class PWCNet(keras.Model):
         require_maps("image1", image1.shape, channels=self.image_channels)
         require_same_shape("image1", image1.shape, "image2", image2.shape)
         height, width = ops.shape(image1)[1:3]
-        multiple = 2**COARSEST_LEVEL
-        flows = self.flow_pyramid([pad_to_multiple(image1, multiple), pad_to_multiple(image2, multiple)])
-        return crop_to(upsample_flow(flows[-1] * FLOW_SCALE, 2**self.finest_level), height, width)
+        # Both images in one batch: twice the work for each convolution call, half the calls.
+        maps = self.features(ops.concatenate([image1, image2], axis=0))
+        return crop_to(self.flow_between(*_halves(maps)), height, width)
+
+    def features(self, images) -> list:
+        """What is computed of each image alone; `flow_between` needs nothing else of it.
+
+        Args:
+            images: (B, H, W, C) in [0, 1].
+
+        Returns:
+            the feature pyramid, level 1 first: (B, H' / 2**level, W' / 2**level, ·), H' and W' padded to multiples of
+            64.
+        """
+        require_maps("images", images.shape, channels=self.image_channels)
+        return self.pyramid(pad_to_multiple(images, 2**COARSEST_LEVEL))
+
+    def flow_between(self, features1: list, features2: list):
+        """The flow from one image to another, given the `features` of each.
+
+        Returns:
+            (B, H', W', 2) float32 px, of the padded size.
+        """
+        return upsample_flow(self._flows(features1, features2)[-1] * FLOW_SCALE, 2**self.finest_level)
 
     def flow_pyramid(self, inputs) -> list:
         """The flow at every level, coarsest first, divided by `FLOW_SCALE`: what the loss of eq. (1) compares.
@@ -138,7 +159,9 @@ class PWCNet(keras.Model):
         Returns:
             (B, H / 2**level, W / 2**level, 2) float32 for each of `levels`.
         """
-        pyramid1, pyramid2 = self._both_pyramids(*inputs)
+        return self._flows(*_halves(self.pyramid(ops.concatenate(inputs, axis=0))))
+
+    def _flows(self, pyramid1: list, pyramid2: list) -> list:
         flow = features = None
         flows = []
         for level in self.levels:
@@ -171,12 +194,6 @@ class PWCNet(keras.Model):
         """Further maps an estimator sees; none here, a place for variants."""
         return []
 
-    def _both_pyramids(self, image1, image2):
-        # Both images in one batch: twice the work for each convolution call, half the calls.
-        maps = self.pyramid(ops.concatenate([image1, image2], axis=0))
-        halves = [ops.split(level, 2, axis=0) for level in maps]
-        return [first for first, _ in halves], [second for _, second in halves]
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -188,3 +205,9 @@ class PWCNet(keras.Model):
             "image_channels": self.image_channels,
             "weight_decay": self.weight_decay,
         }
+
+
+def _halves(maps: list) -> tuple[list, list]:
+    """The first half of each batch, and the second."""
+    halves = [ops.split(level, 2, axis=0) for level in maps]
+    return [first for first, _ in halves], [second for _, second in halves]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +21,8 @@ LOG = "log.jsonl"
 MOST_POINTS = 200
 
 _QUANTITIES = ("data_loss", "epe")
+_COUNTS = ("step", "lines")
+_VALIDATIONS = ("validation_epe", "validation_epe_zero")
 _ROUNDING = 1e-3
 """Relative difference that counts for nothing, however small the noise: other hardware rounds otherwise."""
 
@@ -72,7 +76,7 @@ class LearningCurve:
     def to_json(self) -> dict:
         """As it is kept beside a card, rounded to five digits."""
         rounded = {name: [float(f"{value:.5g}") for value in getattr(self, name)] for name in _QUANTITIES}
-        counts = {name: getattr(self, name).tolist() for name in ("step", "lines")}
+        counts = {name: getattr(self, name).tolist() for name in _COUNTS}
         return {"noise": float(f"{self.noise:.3g}"), **counts, **rounded}
 
 
@@ -120,51 +124,99 @@ def read_log(run: str | Path) -> LearningCurve:
     Raises:
         InputError: there is no log, or it is not one.
     """
+    steps, values, seconds, before = [], [], 0.0, 0.0
+    for line in _lines(run, _QUANTITIES):
+        # The clock starts anew with each sitting.
+        seconds += line.seconds - before if line.seconds >= before else line.seconds
+        before = line.seconds
+        if line.values is not None:
+            steps.append(line.step)
+            values.append(line.values)
+    if not steps or np.any(np.diff(steps) <= 0) or not np.isfinite(values).all():
+        raise bad_file(Path(run) / LOG, f"{len(steps)} lines with a loss", "a finite loss at rising steps")
+    loss, epe = np.array(values).T
+    return LearningCurve(np.array(steps), loss, epe, _noise(loss), np.ones(len(steps), int), seconds)
+
+
+def read_validations(run: str | Path) -> np.ndarray:
+    """What a run measured on its validation pairs.
+
+    Args:
+        run: folder of a run, finished or not.
+
+    Returns:
+        (N, 3): step, endpoint error and that of zero flow, both in pixels; N is 0 where nothing was measured yet.
+
+    Raises:
+        InputError: there is no log, or it is not one.
+    """
+    rows = [(line.step, *line.values) for line in _lines(run, _VALIDATIONS) if line.values is not None]
+    return np.array(rows, float).reshape(-1, 1 + len(_VALIDATIONS))
+
+
+class _Line(NamedTuple):
+    """One line of a log: when, and the values that were asked for, if it is one that has them."""
+
+    step: int
+    seconds: float
+    values: list[float] | None
+
+
+def _lines(run: str | Path, names: tuple[str, ...]) -> Iterator[_Line]:
+    """The finished lines of a log.
+
+    Args:
+        run: folder of the run.
+        names: of values to read from the lines that have the first of them.
+
+    Raises:
+        InputError: there is no log, or it is not one.
+    """
     path = Path(run) / LOG
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise bad_file(path, "nothing that can be read", "the log of a training run") from error
-    steps, values, seconds, before = [], [], 0.0, 0.0
+        expected = "the log of a training run"
+        raise bad_file(path, "nothing that can be read", expected, "give the folder of a run") from error
     whole = text.rpartition("\n")[0]  # a run that is still writing leaves an unfinished line
     for number, line in enumerate(whole.splitlines(), 1):
         try:
             entry = json.loads(line)
-            step, now = int(entry["step"]), float(entry["seconds"])
-            found = [float(entry[name]) for name in _QUANTITIES] if "data_loss" in entry else None
+            values = [float(entry[name]) for name in names] if names[0] in entry else None
+            found = _Line(int(entry["step"]), float(entry["seconds"]), values)
         except (ValueError, KeyError, TypeError) as error:
-            expected = "JSON with step, seconds, data_loss and epe"
+            expected = f"JSON with step, seconds, {' and '.join(names)}"
             raise bad_file(path, f"{line[:40]!r} in line {number}", expected) from error
-        # The clock starts anew with each sitting.
-        seconds += now - before if now >= before else now
-        before = now
-        if found is not None:
-            steps.append(step)
-            values.append(found)
-    if not steps or np.any(np.diff(steps) <= 0) or not np.isfinite(values).all():
-        raise bad_file(path, f"{len(steps)} lines with a loss", "a finite loss at rising steps")
-    loss, epe = np.array(values).T
-    return LearningCurve(np.array(steps), loss, epe, _noise(loss), np.ones(len(steps), int), seconds)
+        yield found
 
 
 def read_curves(path: str | Path) -> list[LearningCurve]:
     """The recorded curves of a preset, one for each stage of its training.
 
     Raises:
-        InputError: missing, or not such a file.
+        InputError: missing, or not such a file, or the values of a curve do not belong together.
     """
     try:
         stages = json.loads(Path(path).read_text(encoding="utf-8"))["stages"]
-        return [
+        curves = [
             LearningCurve(
                 noise=float(stage["noise"]),
-                **{name: np.array(stage[name], int) for name in ("step", "lines")},
+                **{name: np.array(stage[name], int) for name in _COUNTS},
                 **{name: np.array(stage[name], float) for name in _QUANTITIES},
             )
             for stage in stages
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise bad_file(path, "no learning curves", "the .curve.json of a preset") from error
+    for number, curve in enumerate(curves, 1):
+        shapes = {getattr(curve, name).shape for name in (*_COUNTS, *_QUANTITIES)}
+        if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+            counts = ", ".join(f"{getattr(curve, name).size} of {name}" for name in (*_COUNTS, *_QUANTITIES))
+            raise bad_file(path, f"{counts} in stage {number}", "as many of each")
+        rising = len(curve.step) and (np.diff(curve.step, prepend=0) > 0).all()
+        if not rising or not (curve.lines > 0).all() or not np.isfinite([curve.data_loss, curve.epe]).all():
+            raise bad_file(path, f"no learning curve in stage {number}", "finite values at rising steps")
+    return curves
 
 
 def compare(run: LearningCurve, recorded: LearningCurve, steps: int) -> Comparison:

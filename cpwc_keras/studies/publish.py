@@ -18,7 +18,7 @@ from cpwc_keras.files import atomic_path
 from cpwc_keras.models.presets import CURVE_SUFFIX, list_presets
 from cpwc_keras.models.weights_file import load_network, save_network
 from cpwc_keras.record import write_json
-from cpwc_keras.studies.learning_curve import read_log
+from cpwc_keras.studies.learning_curve import LearningCurve, read_log
 from cpwc_keras.tracking.familiarity import brightness
 from cpwc_keras.tracking.pair import NetworkTracker
 
@@ -30,7 +30,13 @@ MEAN_TOLERANCE_PX, MOST_TOLERANCE_PX = 0.01, 0.25
 
 INTENDED_USE = "research and trying the software; not for diagnosis"
 
+NON_COMMERCIAL = "CC BY-NC-SA"
+"""In the name of the licence of CAMUS and TED, which what is made of them inherits."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_OF_PATIENTS = re.compile(r"camus|(?<![a-z])ted(?![a-z])")
+"""In the names of datasets under `NON_COMMERCIAL`."""
+
 _NOT_SETTINGS = ("datasets", "weights", "steps", "epochs", "seed", "phase", "network", "workers")
 _PERCENTILES = (2, 98)
 
@@ -79,15 +85,9 @@ def make_preset(
         The card.
 
     Raises:
-        InputError: a run is incomplete, a stage is missing, half precision changes the flow, or the file is too large.
+        InputError: as `read_stages`, or half precision changes the flow, or the file is too large.
     """
-    if not _NAME.fullmatch(name) or name in BASELINES:
-        raise InputError(f"{name!r} cannot be a preset's name; use lower-case letters, digits and underscores.")
-    if not stages:
-        raise InputError("A preset needs the folder of at least one training run.")
-    records = [_record(stage) for stage in stages]
-    _require_origins(stages, records)
-    curves = [read_log(stage.run) for stage in stages]
+    records, curves = read_stages(name, stages, licence)
     trained = load_network(stages[-1].run / "network.h5")
     short = {"licence": licence, "saw": saw, "intended_use": intended_use, "ranges": ranges}
     with TemporaryDirectory() as scratch:
@@ -115,6 +115,35 @@ def make_preset(
     write_json(folder / f"{name}{CURVE_SUFFIX}", {"stages": [curve.thinned().to_json() for curve in curves]})
     write_json(folder / f"{name}.json", card)
     return card
+
+
+def read_stages(name: str, stages: Sequence[Stage], licence: str) -> tuple[list[dict], list[LearningCurve]]:
+    """Read what runs left, and check that a preset of this name and licence can be made of them.
+
+    Args:
+        name: of the preset.
+        stages: in their order.
+        licence: of the weights.
+
+    Returns:
+        The record and the learning curve of each stage.
+
+    Raises:
+        InputError: the name cannot be one, a run is incomplete, one does not start from the one before, or the licence
+            allows more than that of the training data.
+    """
+    if not _NAME.fullmatch(name) or name in BASELINES:
+        raise InputError(f"{name!r} cannot be a preset's name; use lower-case letters, digits and underscores.")
+    if not stages:
+        raise InputError("A preset needs the folder of at least one training run.")
+    records = [_record(stage) for stage in stages]
+    _require_origins(stages, records)
+    _require_licence(licence, stages, records)
+    curves = [read_log(stage.run) for stage in stages]
+    trained = Path(stages[-1].run) / "network.h5"
+    if not trained.is_file():
+        raise bad_file(trained, "no file", "the network of a finished run", "let the run end")
+    return records, curves
 
 
 def halve(network, path: Path, images: tuple[np.ndarray, np.ndarray], card: dict | None = None) -> dict[str, float]:
@@ -184,7 +213,8 @@ def _record(stage: Stage) -> dict:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         experiment = record["experiment"]
-        complete = isinstance(record["versions"], dict) and {"datasets", "weights", "seed"} <= set(experiment)
+        kinds = {"datasets": dict | list, "weights": str, "seed": int}
+        complete = isinstance(record["versions"], dict) and all(isinstance(experiment[k], t) for k, t in kinds.items())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise bad_file(path, "no record of a run", expected) from error
     if not complete:
@@ -200,11 +230,55 @@ def _require_origins(stages: Sequence[Stage], records: list[dict]) -> None:
     """
     for number, (stage, record) in enumerate(zip(stages, records, strict=True)):
         start = record["experiment"]["weights"]
-        if bool(start) == bool(number) or (not number and start in list_presets()):
-            continue
-        found = f"weights from {Path(start).name}" if start else "a start from random weights"
-        expected = "the run before it in the list" if number else "a start from random weights or a preset"
+        if number:
+            before = Path(stages[number - 1].run) / "network.h5"
+            if start and _same_weights(Path(start), before):
+                continue
+            expected = f"the run before it in the list, {before}"
+        else:
+            if not start or start in list_presets():
+                continue
+            expected = "a start from random weights or a preset"
+        found = f"weights from {start}" if start else "a start from random weights"
         raise bad_file(stage.run, found, expected, "name the runs of all stages, in their order")
+
+
+def _same_weights(start: Path, before: Path) -> bool:
+    """Whether the weights that a run started from are those of the run before.
+
+    Where one of the files is gone, or runs were moved, nothing but their names is left to tell.
+    """
+    if start.resolve() == before.resolve():
+        return True
+    if start.is_file() and before.is_file():
+        return _sha256(start) == _sha256(before)
+    return (start.parent.name, start.name) == (before.resolve().parent.name, before.name)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _require_licence(licence: str, stages: Sequence[Stage], records: list[dict]) -> None:
+    """Weights inherit the licence of what they were trained on.
+
+    What the dataset "sequences" was made of is not known here.
+
+    Raises:
+        InputError: that is for non-commercial use, and `licence` does not say so.
+    """
+    if NON_COMMERCIAL in licence:
+        return
+    start = records[0]["experiment"]["weights"]
+    inherited = NON_COMMERCIAL in list_presets().get(start, {}).get("licence", "")
+    sources = [(stages[0].run, f"a start from the preset {start}")] if inherited else []
+    for stage, record in zip(stages, records, strict=True):
+        datasets = record["experiment"]["datasets"]
+        sources += [(stage.run, f"training on {name}") for name in datasets if _OF_PATIENTS.search(name)]
+    for run, found in sources[:1]:
+        expected = f"that licence for the weights, not {licence!r}"
+        raise bad_file(run, f"{found}, which is under {NON_COMMERCIAL}", expected, f"name {NON_COMMERCIAL} 4.0")
 
 
 def _entry(stage: Stage, record: dict, curve) -> dict:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpwc_keras.tracking.composition import compose, sample_flow
-from cpwc_keras.tracking.pair import Tracker, estimate
+from cpwc_keras.tracking.pair import Tracker, estimate_both
 from cpwc_keras.types import CineLoop
 
 _MARGIN = 0.4
@@ -80,13 +80,13 @@ def carry(
     for here, there in steps:
         rows, columns = _window(carried[here], size, shape)
         origin = np.array([columns.start, rows.start])
-        pair = loop.frames[[here, there], rows, columns]
+        first, second = loop.frames[here, rows, columns], loop.frames[there, rows, columns]
         if np.array_equal(loop.frames[here], loop.frames[there]):
-            forward = backward = np.zeros((*pair.shape[1:], 2), np.float32)
+            forward = backward = np.zeros((*first.shape, 2), np.float32)
             seconds = float("nan")
         else:
             begun = time.perf_counter()
-            forward, backward = estimate(run, pair, pair[::-1])
+            forward, backward = estimate_both(run, first, second)
             seconds = time.perf_counter() - begun
         displacement, disagreement[there] = compose(forward, backward, carried[here] - origin)
         if not composition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,19 @@ class NetworkTracker:
         self.model = model
         self.ranges = ranges
         self.__name__ = name  # where functions, the other trackers, have theirs
+
+    def both_ways(self, here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Forward and backward flow (H, W, 2) of two (H, W) images; features of the last images are kept."""
+        if not hasattr(self.model, "flow_between"):  # a stranger's
+            forward, backward = self(np.stack([here, there]), np.stack([there, here]))
+            return forward, backward
+        return self._both_ways(here, there)
+
+    @cached_property
+    def _both_ways(self):
+        from cpwc_keras.tracking.both_ways import BothWays
+
+        return BothWays(self.model)
 
     @property
     def precision(self) -> str | None:
@@ -120,13 +134,41 @@ def estimate(tracker: Tracker, first: np.ndarray, second: np.ndarray) -> np.ndar
     """
     # Copies of their own: a tracker may write into its input, and some libraries refuse reversed views.
     pair = (np.array(images, np.float32, order="C") for images in (first, second))
+    return _checked(tracker, lambda: tracker(*pair), first.shape)
+
+
+def estimate_both(tracker: Tracker, here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both directions of a pair, checked as by `estimate`.
+
+    Args:
+        tracker: as `Tracker`.
+        here: (H, W) float32.
+        there: (H, W) float32.
+
+    Returns:
+        forward: (H, W, 2) float32 px, from `here` to `there`.
+        backward: (H, W, 2) float32 px, from `there` to `here`.
+
+    Raises:
+        InputError: as `estimate`.
+    """
+    if isinstance(tracker, NetworkTracker):
+        forward, backward = _checked(tracker, lambda: np.stack(tracker.both_ways(here, there)), (2, *here.shape))
+    else:
+        pair = np.stack([here, there])
+        forward, backward = estimate(tracker, pair, pair[::-1])
+    return forward, backward
+
+
+def _checked(tracker: Tracker, call: Callable[[], object], shape: tuple[int, ...]) -> np.ndarray:
+    """What a call of the tracker returns for images of this shape, as a finite flow (…, 2) float32."""
     try:
-        returned = tracker(*pair)
+        returned = call()
     except (InputError, MemoryError):
         raise
     except Exception as error:
         raise InputError(f"The tracker failed with {last_line(error)}.") from error
-    expected = (*first.shape, 2)
+    expected = (*shape, 2)
     try:
         flow = np.asarray(returned, np.float32)
     except MemoryError:
@@ -138,9 +180,7 @@ def estimate(tracker: Tracker, first: np.ndarray, second: np.ndarray) -> np.ndar
         ) from error
     if flow.shape != expected:
         kind = type(returned).__name__
-        raise InputError(
-            f"The tracker returned {kind} of shape {flow.shape} for images {first.shape}, expected {expected}."
-        )
+        raise InputError(f"The tracker returned {kind} of shape {flow.shape} for images {shape}, expected {expected}.")
     if bad := int((~np.isfinite(flow)).any(-1).sum()):
         why = "; its weights are damaged or do not fit" if isinstance(tracker, NetworkTracker) else ""
         found = f"NaN or infinite motion at {bad:,} of {flow[..., 0].size:,} pixels"

@@ -18,8 +18,10 @@ from cpwc_keras.training.experiment import CHAIRS_LIKE, HEARTS, SPECKLE, Experim
 _PROCEDURAL_HEARTS = 10_000
 """More than a run will ever ask for; each is drawn when its turn comes."""
 
-_UNSEEN = 1_000_003
-"""Added to the seed of what is validated on: another stream of random numbers, none of which is ever trained on."""
+_TRAINED, _UNSEEN = 2_000_003, 1_000_003
+"""Added to the seed: streams of random numbers apart from each other, and from the hearts that `simulate` makes."""
+
+_WITH_LISTS = ("camus-templates",)
 
 _VALIDATION_PIXEL_MM = (0.3, 0.36)
 _VALIDATION_PAIRS_PER_SCENE = 4
@@ -62,7 +64,16 @@ def _chairs_like(experiment: Experiment):
     unseen = ChairsLikePairs(settings, seed=experiment.seed + _UNSEEN)
     validation = _fixed(unseen, experiment.validation_pairs)
     record = {CHAIRS_LIKE: {"validation pairs": experiment.validation_pairs}}
-    return ChairsLikePairs(settings, seed=experiment.seed), validation, record, ""
+    return ChairsLikePairs(settings, seed=experiment.seed), validation, record, _listing(settings.photos)
+
+
+def _listing(folder: str | None) -> str:
+    """Changes with the photographs in a folder; "" without one."""
+    if not folder:
+        return ""
+    found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    listed = "\n".join(f"{path.relative_to(folder)} {path.stat().st_size}" for path in found)
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def _hearts(experiment: Experiment):
@@ -73,6 +84,8 @@ def _hearts(experiment: Experiment):
         if unseen:
             validation.append(unseen)
         record[name] = {"train": len(seen), "validation": len(unseen)}
+    if not validation:
+        record["validation"] = "other beats, speckle and settings of the hearts that are trained on"
     options = dict(experiment.simulation)
     scene = typing.get_type_hints(SceneSettings)
     hints = typing.get_type_hints(HeartPairs)
@@ -110,13 +123,18 @@ def _hearts(experiment: Experiment):
 def _templates(name: str, root: str, seed: int) -> tuple[list[TemplateItem], list[TemplateItem]]:
     """Hearts to train on and to validate on; never those of the test part, nor of the clinical evaluation."""
     if name == HEARTS[0]:
-        return procedural_items(_PROCEDURAL_HEARTS, seed), procedural_items(_PROCEDURAL_HEARTS, seed + _UNSEEN)
+        return [procedural_items(_PROCEDURAL_HEARTS, seed + part) for part in (_TRAINED, _UNSEEN)]
     if not Path(root).is_dir():
         raise InputError(
             f"{root}: found no such folder, expected that of the dataset {name.removesuffix('-templates')}; give "
             f"--dataset {name}=FOLDER, or try --dataset {HEARTS[0]}, which needs no data."
         )
     items = find_templates(name.removesuffix("-templates"), root)
+    if name in _WITH_LISTS and not any(item.split for item in items):
+        raise InputError(
+            f"{root}: found no lists of who is for training, validation and test (split/virtual_train.txt and so on, "
+            "or CAMUS' own database_split), without which patients of the test part would be trained on."
+        )
     training = [item for item in items if item.split in ("train", "")]
     if not training:
         raise InputError(f"{root}: none of its {len(items)} templates is in the training part; see its split lists.")

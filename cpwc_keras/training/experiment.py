@@ -142,6 +142,11 @@ class Experiment:
                 f"The {endless[0]} dataset is endless and cannot be mixed with others; name it alone (only "
                 f"{', '.join(HEARTS)} go together)."
             )
+        if endless and self.test_vendor:
+            raise InputError(
+                f"Vendors cannot be left out of the {endless[0]} dataset; test_vendor and validation_vendor are for "
+                "recordings (make some by `cpwc-keras simulate --templates alessandrini`)."
+            )
         if endless and self.steps is None:
             raise InputError(f"The {endless[0]} dataset is endless; say how long to train with --steps.")
         if self.simulation and not set(self.datasets) <= set(HEARTS):
@@ -153,6 +158,7 @@ class Experiment:
         for name in ("workers", "log_every", "checkpoint_every", "validate_every", "validation_pairs"):
             values.pop(name)
         values["datasets"] = list(self.datasets)  # in their order, which is that of the pairs
+        values["simulation"] = {key: value for key, value in self.simulation.items() if key != "processes"}
         return json.loads(json.dumps(values))
 
 

@@ -6,26 +6,34 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence as List
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import cv2
 import numpy as np
 
 from cpwc_keras.data.pairs import PairPolicy
-from cpwc_keras.data_prep.hearts.scene import Scene, SceneSettings, simulate_scene
+from cpwc_keras.data_prep.hearts.scene import (
+    Scene,
+    SceneSettings,
+    require_fraction,
+    require_ordered,
+    simulate_scene,
+)
 from cpwc_keras.data_prep.simulation.template import TemplateItem
 from cpwc_keras.errors import InputError
 from cpwc_keras.fields import fill_triangles
 from cpwc_keras.mesh import mesh_triangles
-from cpwc_keras.processes import CONTEXT
+from cpwc_keras.processes import KILLED, Workers
 from cpwc_keras.types import FramePair
 
 _LEAST_WALL = 0.04
 """Fraction of a crop that has to show myocardium; another one is drawn otherwise."""
 
 _ATTEMPTS = 5
+
+_SMOOTHING = 0.4
+"""Standard deviation of a pixel's view, in pixels."""
 
 _SCENE, _PAIR, _ANOTHER = range(3)  # streams of random numbers
 
@@ -69,6 +77,11 @@ class HeartPairs:
     def __post_init__(self):
         if not self.groups or not all(self.groups):
             raise InputError("There is no heart to simulate; name templates, or procedural hearts.")
+        require_ordered("pixel_mm", self.pixel_mm, above=0.0)
+        for name, least in (("turn_deg", 0), ("pairs_per_scene", 1), ("window", 1), ("processes", 0)):
+            if not least <= getattr(self, name) < float("inf"):
+                raise InputError(f"{name} must be {least} or more, found {getattr(self, name)}.")
+        require_fraction("shaken", self.shaken)
         if self.settings.frames < max(self.policy.spacings) + 2:
             raise InputError(
                 f"Pairs {max(self.policy.spacings) + 1} frames apart need scenes of {max(self.policy.spacings) + 2} "
@@ -94,11 +107,12 @@ class HeartPairs:
         Raises:
             InputError: so many in a row cannot be simulated that something else must be wrong.
         """
-        failure = None
+        group = failure = None
         for attempt in range(_ATTEMPTS):
             entropy = [self.seed, _SCENE, number, *([_ANOTHER, attempt] if attempt else [])]
             rng = np.random.default_rng(entropy)
-            group = self.groups[int(rng.integers(len(self.groups)))]
+            drawn = self.groups[int(rng.integers(len(self.groups)))]
+            group = group or drawn  # another of the same kind: a source that cannot be read is not to go unnoticed
             item = group[int(rng.integers(len(group)))]
             try:
                 return simulate_scene(item, self.settings, [*entropy, 1])
@@ -107,9 +121,12 @@ class HeartPairs:
                 warnings.warn(f"{item.name} is left out: {error}", stacklevel=2)
         raise failure
 
-    @cached_property
+    @property
     def _scenes(self) -> _Scenes:
-        return _Scenes(self)
+        with _making:  # several threads ask for the first one
+            if "_made" not in self.__dict__:
+                object.__setattr__(self, "_made", _Scenes(self))
+        return self._made
 
     def _draw_pair(self, scene: Scene, rng: np.random.Generator, name: str) -> FramePair:
         gap = 1 + int(rng.choice(self.policy.spacings))
@@ -118,12 +135,15 @@ class HeartPairs:
         if self.policy.directions == "both" and rng.random() < 0.5:
             first, second = second, first
         for _ in range(8):
-            pair = self._crop(scene, first, second, rng, name)
-            if pair.mask.mean() > _LEAST_WALL:
+            pair, wall = self._crop(scene, first, second, rng, name)
+            if wall > _LEAST_WALL:
                 break
         return pair
 
-    def _crop(self, scene: Scene, first: int, second: int, rng: np.random.Generator, name: str) -> FramePair:
+    def _crop(
+        self, scene: Scene, first: int, second: int, rng: np.random.Generator, name: str
+    ) -> tuple[FramePair, float]:
+        """A crop, and how much of it shows the wall."""
         pixel = float(np.exp(rng.uniform(*np.log(self.pixel_mm))))
         node = scene.mesh[first].reshape(-1, 2)[rng.integers(scene.mesh[first].size // 2)]
         centre = node + rng.uniform(-0.35, 0.35, 2) * self.crop[::-1] * pixel / scene.spacing_mm[::-1]
@@ -132,8 +152,8 @@ class HeartPairs:
         image1, image2 = (_resampled(scene.frames[frame], to, self.crop) for frame, to in ((first, to1), (second, to2)))
         mesh = scene.mesh.reshape(len(scene.mesh), -1, 2)
         flow, mask = _motion(mesh, mesh_triangles(scene.mesh.shape[1]), (first, second), (to1, to2), self.crop)
+        wall = mask > 0
         if scene.around is not None:
-            wall = mask > 0
             beside, mask = _motion(scene.around, scene.around_triangles, (first, second), (to1, to2), self.crop)
             flow = np.where(wall[..., None], flow, beside)
             if not scene.blood:
@@ -142,7 +162,8 @@ class HeartPairs:
             mask[wall] = 1
         seen = cv2.warpAffine(scene.sector.astype(np.uint8), to1[:2], self.crop[::-1], flags=cv2.INTER_NEAREST)
         mask *= seen
-        return FramePair(image1, image2, flow * mask[..., None], mask, (pixel, pixel), name)
+        pair = FramePair(image1, image2, flow * mask[..., None], mask, (pixel, pixel), name)
+        return pair, float((wall & (seen > 0)).mean())
 
     def _placement(self, centre: np.ndarray, pixel_mm: float, spacing_mm, rng: np.random.Generator) -> np.ndarray:
         """(3, 3): from pixels of the scene to pixels of a crop around `centre`, scaled, turned, mirrored."""
@@ -175,7 +196,10 @@ def _shake(crop: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _resampled(frame: np.ndarray, to: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
-    """The crop of a frame, float32 in [0, 1]."""
+    """The crop of a frame, float32 in [0, 1]; what is too fine for its pixels is smoothed away, or it would flicker."""
+    coarser = 1 / np.sqrt(abs(np.linalg.det(to[:2, :2])))
+    if coarser > 1:
+        frame = cv2.GaussianBlur(frame, (0, 0), _SMOOTHING * np.sqrt(coarser**2 - 1) + 1e-3)
     return cv2.warpAffine(frame, to[:2], crop[::-1], flags=cv2.INTER_LINEAR).astype(np.float32) / np.float32(255)
 
 
@@ -186,8 +210,8 @@ class _Scenes:
         self._pairs = pairs
         self._made: OrderedDict[int, Future] = OrderedDict()
         self._lock = threading.Lock()
-        self._executor: Executor = (
-            ProcessPoolExecutor(pairs.processes, CONTEXT, _keep, (replace(pairs, processes=0),))
+        self._executor = (
+            Workers(pairs.processes, _keep, (replace(pairs, processes=0),))
             if pairs.processes
             else ThreadPoolExecutor(1, thread_name_prefix="scenes")
         )
@@ -202,7 +226,10 @@ class _Scenes:
             # Examples are asked for nearly in order: what lies windows back is not needed again.
             for old in [made for made in self._made if made < ahead - 3 * self._pairs.window]:
                 del self._made[old]
-        return future.result()
+        try:
+            return future.result()
+        except BrokenExecutor as error:
+            raise InputError(f"{KILLED}.") from error
 
     def _submit(self, number: int) -> Future:
         if self._pairs.processes:
@@ -210,6 +237,7 @@ class _Scenes:
         return self._executor.submit(self._pairs.scene, number)
 
 
+_making = threading.Lock()
 _kept: HeartPairs | None = None
 
 

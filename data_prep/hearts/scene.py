@@ -35,6 +35,27 @@ _BASE = Display()
 """From a template's brightness to echoes; the picture is made from them with other settings."""
 
 
+def require_ordered(name: str, bounds: tuple[float, float], above: float = -np.inf) -> None:
+    """Refuse bounds that are not two finite numbers, the lower first.
+
+    Raises:
+        InputError: they are not, or the lower one is not above `above`.
+    """
+    if not above < bounds[0] <= bounds[1] < np.inf:
+        limit = f", both above {above:g}" if above > -np.inf else ""
+        raise InputError(f"{name} must be two numbers, the lower first{limit}; found {list(bounds)}.")
+
+
+def require_fraction(name: str, value: float) -> None:
+    """Refuse what is not between 0 and 1.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} must be from 0 to 1, found {value}.")
+
+
 @dataclass(frozen=True)
 class SceneSettings:
     """What is drawn at random for a scene, and within which bounds.
@@ -62,6 +83,15 @@ class SceneSettings:
     noise: tuple[float, float] = (3e-4, 8e-3)
     plain: float = 0.0
     moving: float = 0.5
+
+    def __post_init__(self):
+        if self.frames < 2:
+            raise InputError(f"frames must be 2 or more, found {self.frames}.")
+        require_ordered("frames_per_beat", self.frames_per_beat, above=1)
+        require_ordered("gain_db", self.gain_db)
+        require_ordered("noise", self.noise, above=0.0)
+        for name in ("artifacts", "decorrelation", "replacement", "plain", "moving"):
+            require_fraction(name, getattr(self, name))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ of one population everywhere, after the scheme of ref. [25].
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,6 +34,10 @@ _BYTES_EACH = 200
 """Memory a scatterer needs while a frame is made, the engine's own copies included, generously."""
 
 _EDGE_PIXELS = 3
+
+_BEYOND_MM, _BEYOND_DEG = 15.0, 10.0
+"""So far beyond the sector surroundings that move are filled with scatterers, or they would leave gaps at its edges."""
+
 """How far within the sector's edge brightness is taken for wall that lies beyond it."""
 
 # Streams of random numbers, so that switching one option on leaves all other draws as they were.
@@ -116,10 +120,12 @@ class Medium:
         per_mm2 = settings.density / wavelength_mm**2
         mesh_mm = continued_beyond_annulus(template.grid.to_mm(template.mesh.astype(np.float64)), settings.annulus_mm)
         self._triangles = mesh_triangles(mesh_mm.shape[1])
-        self.surroundings = surrounding_motion(mesh_mm, scan) if settings.surroundings == "moving" else None
+        moving = settings.surroundings == "moving"
+        self._filled = _wider(scan) if moving else scan
+        self.surroundings = surrounding_motion(mesh_mm, self._filled) if moving else None
         mesh_mm = mesh_mm.reshape(len(mesh_mm), -1, 2)
         areas = np.abs(_doubled_areas(mesh_mm[0], self._triangles)) / 2
-        count, wall_count = int(per_mm2 * scan.area_mm2), int(per_mm2 * areas.sum())
+        count, wall_count = int(per_mm2 * self._filled.area_mm2), int(per_mm2 * areas.sum())
         _require_memory(count + wall_count, available_memory() if memory is None else memory)
 
         self._still_count, self._wall_count = count, wall_count
@@ -143,11 +149,12 @@ class Medium:
     def _draw(self) -> None:
         """The scatterers of the first frame."""
         rng = self._rng(_BACKGROUND)
-        still = self._scan.draw_points(self._still_count, rng)
+        still = self._filled.draw_points(self._still_count, rng)
         self._still_px, order, self._cells = _sorted_by_cell(self._template.grid.to_pixels(still), self._template.grid)
         self._still = still[order]
         self._still_coefficient = rng.standard_normal(self._still_count, np.float32)
-        self._first_brightness = bilinear(np.asarray(self._template.frames[0], np.float32), self._still_px)
+        seen = self._in_view(self._still_px) if self.surroundings else self._still_px
+        self._first_brightness = bilinear(np.asarray(self._template.frames[0], np.float32), seen)
         rng = self._rng(_MYOCARDIUM)
         self._triangle, self._barycentric = self._draw_in_mesh(self._wall_count, rng)
         self._wall_coefficient = rng.standard_normal(self._wall_count, np.float32)
@@ -235,6 +242,12 @@ class Medium:
     def _amplitude_of(self, brightness: np.ndarray) -> np.ndarray:
         """Standard deviation of the amplitudes, (N,) float32: one that does not depend on the density on the screen."""
         return self._display.reflectivity(brightness) * np.float32(np.sqrt(DENSITY / self._settings.density))
+
+
+def _wider(scan: SectorScan) -> SectorScan:
+    """The sector with what may move into it."""
+    depth, sector = scan.depth_mm + _BEYOND_MM, scan.sector_deg + 2 * _BEYOND_DEG
+    return replace(scan, depth_mm=min(depth, 300.0), sector_deg=min(sector, 150.0))
 
 
 def _require_memory(count: int, memory: int) -> None:

@@ -1,47 +1,68 @@
-"""A network with both ops leaves Keras: SavedModel and ONNX give the same flow."""
+"""Exported networks compute what the network computes, in each program, and nothing is left behind otherwise."""
 
 import keras
 import numpy as np
 import pytest
 
-from cpwc_keras.models import CPWCNet
+from cpwc_keras.errors import InputError
+from cpwc_keras.models import PWCNet, export
+from cpwc_keras.models.export import SUFFIXES, export_network
+from cpwc_keras.tracking.pair import as_tracker
 
-if keras.backend.backend() != "tensorflow":
-    pytest.skip("exported with TensorFlow", allow_module_level=True)
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="networks are exported from TensorFlow")
+
+NEEDS = {"savedmodel": "tensorflow", "onnx": "tf2onnx", "openvino": "openvino", "litert": "tensorflow"}
 
 
 @pytest.fixture(scope="module")
-def case():
-    keras.utils.set_random_seed(4)
-    network = CPWCNet(skip_connections=False, context_levels=(4,), finest_level=4, search_range=2)
-    # Larger flow heads than at the start of training, so that the warp has something to do.
-    for level in network.levels:
-        network.heads[str(level)].kernel.assign(network.heads[str(level)].kernel * 100)
-    pair = list(np.random.default_rng(0).random((2, 2, 128, 128, 1), dtype=np.float32))
-    flow = np.asarray(network(pair))
-    assert np.abs(flow).max() > 0.5
-    return network, pair, flow
+def network():
+    keras.utils.set_random_seed(0)
+    return PWCNet(skip_connections=False, finest_level=4, context_levels=(4,), search_range=1, weight_decay=0.0)
 
 
-def test_saved_model(case, tmp_path):
-    import tensorflow as tf
-
-    network, pair, flow = case
-    shape = (None, 128, 128, 1)
-    signature = [[keras.InputSpec(shape=shape, dtype="float32")] * 2]
-    network.export(tmp_path / "saved", format="tf_saved_model", input_signature=signature, verbose=False)
-    loaded = tf.saved_model.load(tmp_path / "saved")
-    served = loaded.serve(pair)
-    np.testing.assert_allclose(np.asarray(served), flow, atol=1e-4)
+@pytest.mark.parametrize("kind", list(NEEDS))
+@pytest.mark.filterwarnings("ignore")
+def test_it_computes_the_same(kind, network, tmp_path):
+    pytest.importorskip(NEEDS[kind])
+    size = (64, 128) if kind == "litert" else None
+    files, difference = export_network(network, tmp_path / f"net{SUFFIXES[kind]}", kind, size, 1 if size else None)
+    assert difference < 1e-3
+    assert set(files) == set(tmp_path.iterdir())
 
 
-def test_onnx(case, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
+@pytest.mark.filterwarnings("ignore")
+def test_an_exported_onnx_file_is_a_tracker_for_any_size(network, tmp_path):
     pytest.importorskip("tf2onnx")
-    network, pair, flow = case
-    signature = [[keras.InputSpec(shape=(None, 128, 128, 1), dtype="float32")] * 2]
-    network.export(tmp_path / "network.onnx", format="onnx", input_signature=signature, verbose=False)
-    session = onnxruntime.InferenceSession(str(tmp_path / "network.onnx"), providers=["CPUExecutionProvider"])
-    inputs = {node.name: array for node, array in zip(session.get_inputs(), pair, strict=True)}
-    (served,) = session.run(None, inputs)
-    np.testing.assert_allclose(served, flow, atol=1e-3)
+    export_network(network, tmp_path / "net.onnx", "onnx")
+    tracker, name = as_tracker(str(tmp_path / "net.onnx"))
+    assert name == "net.onnx"
+    images = np.random.default_rng(0).random((2, 2, 70, 90), dtype=np.float32)
+    np.testing.assert_allclose(tracker(*images), network.predict_on_batch(list(images[..., None])), atol=1e-3)
+
+
+def test_what_computes_something_else_is_not_handed_over(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_runner", lambda path, kind: lambda one, other: np.zeros((*one.shape[:3], 2)) + 5)
+    with pytest.raises(InputError, match=r"px off, expected 0.01 at most; nothing was written"):
+        export_network(network, tmp_path / "net", "savedmodel")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("net.h5", "onnx", "found the suffix '.h5', expected '.onnx'"),
+        ("net.onnx", "savedmodel", "expected a folder's name without one"),
+        ("net.onnx", "torch", "'torch' is unknown; choose one of savedmodel, onnx"),
+        ("net.tflite", "litert", "LiteRT needs images of one size"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(name, kind, words, network, tmp_path):
+    with pytest.raises(InputError, match=words):
+        export_network(network, tmp_path / name, kind)
+
+
+def test_nothing_is_overwritten(network, tmp_path):
+    (tmp_path / "net.onnx").write_text("mine")
+    with pytest.raises(InputError, match="a file or folder of this name"):
+        export_network(network, tmp_path / "net.onnx", "onnx")
+    assert (tmp_path / "net.onnx").read_text() == "mine"

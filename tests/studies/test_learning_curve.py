@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpwc_keras.errors import InputError
-from cpwc_keras.studies.learning_curve import LearningCurve, compare, read_curves, read_log
+from cpwc_keras.studies.learning_curve import LearningCurve, compare, read_curves, read_log, read_validations
 
 
 def falling(count=1000, every=20, noise=0.0, seed=0, level=1.0):
@@ -50,7 +50,21 @@ def test_the_unfinished_line_of_a_run_under_way_is_left_out(tmp_path):
     step, loss = falling(4)
     with open(write_log(tmp_path, step, loss) / "log.jsonl", "a") as file:
         file.write('{"step": 100, "sec')
-    assert len(read_log(tmp_path).step) == 4
+    assert len(read_log(tmp_path).step) == 4 and read_validations(tmp_path).shape == (0, 3)
+
+
+def test_validations_are_read_from_between_the_losses(tmp_path):
+    rows = [(40, 1.5, 2.5), (80, 1.25, 2.5)]
+    extra = [{"step": s, "seconds": 9, "validation_epe": e, "validation_epe_zero": z} for s, e, z in rows]
+    run = write_log(tmp_path / "run", *falling(4), extra=extra)
+    with open(run / "log.jsonl", "a") as file:
+        file.write('{"step": 120, "seconds": 10, "validation_epe": 1')
+    np.testing.assert_array_equal(read_validations(run), rows)
+    with pytest.raises(InputError, match=r"nothing that can be read"):
+        read_validations(tmp_path / "absent")
+    write_log(run, *falling(4), extra=[{"step": 100, "seconds": 9, "validation_epe": 1.0}])
+    with pytest.raises(InputError, match=r"in line 5, expected JSON with step, seconds, validation_epe and"):
+        read_validations(run)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +112,28 @@ def test_curves_survive_their_file(tmp_path):
     (tmp_path / "x.curve.json").write_text("[]")
     with pytest.raises(InputError, match=r"x\.curve\.json: found no learning curves"):
         read_curves(tmp_path / "x.curve.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"epe": [1.0]}, "3 of step, 3 of lines, 3 of data_loss, 1 of epe in stage 1, expected as many of each"),
+        ({"data_loss": [[1.0], [1.0], [1.0]]}, "expected as many of each"),
+        ({"step": [20, 20, 60]}, "no learning curve in stage 1, expected finite values at rising steps"),
+        ({"lines": [1, 0, 1]}, "no learning curve in stage 1"),
+        ({"epe": [1.0, float("nan"), 1.0]}, "no learning curve in stage 1"),
+        ({key: [] for key in ("step", "lines", "data_loss", "epe")}, "no learning curve in stage 1"),
+        ({"step": [float("inf")] * 3}, "no learning curves"),
+    ],
+)
+def test_values_that_do_not_belong_together_get_one_sentence(tmp_path, change, found):
+    curve = LearningCurve(*(np.array(values) for values in ([20, 40, 60], [3.0, 2, 1], [3.0, 2, 1])), 0.1, np.ones(3))
+    path = tmp_path / "x.curve.json"
+    path.write_text(json.dumps({"stages": [curve.to_json()]}))
+    assert len(read_curves(path)) == 1
+    path.write_text(json.dumps({"stages": [curve.to_json() | change]}))
+    with pytest.raises(InputError, match=rf"x\.curve\.json: found .*{found}"):
+        read_curves(path)
 
 
 def run_of(tmp_path, **options):

@@ -12,7 +12,7 @@ from cpwc_keras.models import CPWCNet, presets
 from cpwc_keras.models.weights_file import load_network, read_card, save_network
 from cpwc_keras.studies import publish
 from cpwc_keras.studies.learning_curve import compare, read_curves, read_log
-from cpwc_keras.studies.publish import Stage, halve, make_preset, measure_ranges
+from cpwc_keras.studies.publish import Stage, halve, make_preset, measure_ranges, read_stages
 
 SMALL = {"skip_connections": False, "context_levels": (3,), "finest_level": 3, "search_range": 1}
 RNG = np.random.default_rng(0)
@@ -124,7 +124,7 @@ def test_what_is_beyond_a_limit_leaves_nothing_behind(runs, tmp_path, monkeypatc
 
 def test_stages_must_follow_each_other(runs, tmp_path):
     cases = [
-        (runs[1:], "found weights from network.h5, expected a start from random weights"),
+        (runs[1:], r"found weights from runs/pretrain/network\.h5, expected a start from random weights"),
         ([runs[0], runs[0]], "found a start from random weights, expected the run before it"),
         ([], "at least one training run"),
     ]
@@ -133,11 +133,61 @@ def test_stages_must_follow_each_other(runs, tmp_path):
             make(stages, tmp_path)
 
 
-def test_a_start_from_a_shipped_preset_is_named(runs, tmp_path, quick):
-    path = runs[0].run / "experiment.json"
+def change(stage, **values):
+    """What a run's record says of its experiment."""
+    path = stage.run / "experiment.json"
     record = json.loads(path.read_text())
-    record["experiment"]["weights"] = presets.DEFAULT_PRESET
+    record["experiment"] |= values
     path.write_text(json.dumps(record))
+
+
+def test_weights_of_the_run_before_are_known_by_path_content_or_name(runs, tmp_path, monkeypatch):
+    def accepted(start):
+        change(runs[1], weights=str(start))
+        read_stages("mine", runs, "Apache-2.0")
+
+    before = runs[0].run / "network.h5"
+    accepted(before)
+    copy = tmp_path / "elsewhere.h5"
+    copy.write_bytes(before.read_bytes())
+    accepted(copy)
+    accepted("gone/pretrain/network.h5")  # the runs were moved: nothing but names is left to tell
+    monkeypatch.chdir(tmp_path)
+    accepted("runs/pretrain/network.h5")
+    copy.write_bytes(b"other weights")
+    for start in (copy, "gone/other/network.h5", "gone/pretrain/best.h5", presets.DEFAULT_PRESET, ""):
+        with pytest.raises(InputError, match=r"transfer: found .*, expected the run before it in the list, .*pretrain"):
+            accepted(start)
+
+
+@pytest.mark.parametrize("name", ["camus-templates", "camus", "ted", "my-ted"])
+def test_weights_inherit_the_licence_of_patients(runs, name):
+    change(runs[0], datasets={"procedural": "", name: "/data"})
+    with pytest.raises(InputError, match=rf"pretrain: found training on {name}, which is under CC BY-NC-SA, expected"):
+        read_stages("mine", runs, "Apache-2.0")
+    read_stages("mine", runs, "CC BY-NC-SA 4.0")
+
+
+def test_weights_inherit_the_licence_of_the_preset_they_start_from(runs, monkeypatch):
+    change(runs[0], weights="of_patients")
+    cards = {"of_patients": {"licence": "CC BY-NC-SA 4.0"}}
+    monkeypatch.setattr(publish, "list_presets", lambda: cards)
+    with pytest.raises(InputError, match=r"a start from the preset of_patients, which is under CC BY-NC-SA"):
+        read_stages("mine", runs, "Apache-2.0")
+    read_stages("mine", runs, "CC BY-NC-SA 4.0")
+    cards["of_patients"]["licence"] = "Apache-2.0"
+    change(runs[1], datasets={"sequences": "/data/simulated", "medicaid": "", "alessandrini-templates": ""})
+    read_stages("mine", runs, "Apache-2.0")
+
+
+def test_a_run_under_way_gets_one_sentence(runs):
+    (runs[1].run / "network.h5").unlink()
+    with pytest.raises(InputError, match=r"network\.h5: found no file, expected the network of a finished run"):
+        read_stages("mine", runs, "Apache-2.0")
+
+
+def test_a_start_from_a_shipped_preset_is_named(runs, tmp_path, quick):
+    change(runs[0], weights=presets.DEFAULT_PRESET)
     assert make(runs[:1], tmp_path)["stages"][0]["starts_from"] == presets.DEFAULT_PRESET
 
 
@@ -146,7 +196,7 @@ def test_incomplete_runs_and_wrong_names_get_one_sentence(runs, tmp_path):
         with pytest.raises(InputError, match="cannot be a preset's name"):
             make(runs, tmp_path, name)
     path = runs[1].run / "experiment.json"
-    for text in ("", "{}", "[]", '{"experiment": {}, "versions": {}}'):
+    for text in ("", "{}", "[]", '{"experiment": {}, "versions": {}}', '{"experiment": [], "versions": {}}'):
         path.write_text(text)
         with pytest.raises(InputError, match=r"experiment\.json: found"):
             make(runs, tmp_path)

@@ -59,6 +59,21 @@ def test_a_rigid_motion_of_everything_moves_all_scatterers_near_the_wall():
     assert places["moving"] < 0.02 < 0.4 < places["still"]
 
 
+def test_what_moves_away_from_the_sector_s_edge_leaves_no_gap():
+    template = beating_ring(frames=4, motion=0.4)
+    scan = template.scan()
+    settings = ScattererSettings(surroundings="moving")
+    medium = Medium(template, scan, SectorScan().wavelength_mm(Transducer()), Display(), settings, [0])
+
+    def at_the_edge(points):
+        x, z = points.T
+        beside = np.hypot(x, z) * (np.deg2rad(scan.sector_deg) / 2 - np.abs(np.arctan2(x, z)))
+        return (((beside < 1) | (np.hypot(x, z) > scan.depth_mm - 1)) & (z > 10)).sum()
+
+    counts = [at_the_edge(points) for points, _ in medium.frames()]
+    assert min(counts) > 0.8 * max(counts)  # stretched tissue has fewer in a square millimetre
+
+
 def test_other_words_are_refused():
     with pytest.raises(InputError, match="'waving'"):
         ScattererSettings(surroundings="waving")

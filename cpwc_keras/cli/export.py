@@ -1,0 +1,45 @@
+"""`cpwc-keras export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cpwc_keras.quiet import import_keras_quietly
+
+
+@click.command()
+@click.argument("network", default="", metavar="[NETWORK]")
+@click.option("--to", "kind", required=True, type=click.Choice(["savedmodel", "onnx", "openvino", "litert"]),
+              help="What will run it.")  # fmt: skip
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
+              help="NAME.onnx, NAME.xml (OpenVINO), NAME.tflite (LiteRT), or a folder (SavedModel).")  # fmt: skip
+@click.option("--size", nargs=2, type=click.IntRange(1), metavar="H W", help="Of the images.  [default: any]")
+@click.option("--batch", type=click.IntRange(1), help="Pairs at a time.  [default: any]")
+def export(network, kind, output, size, batch):
+    """Export NETWORK, a preset or a weights file, for other programs; the default preset where none is named.
+
+    It takes two images (B, H, W, 1), float32 from 0 to 1, and returns the flow (B, H, W, 2) in pixels, (dx, dy), from
+    the first to the second. What was exported is run once and compared with the network; if it computes something else,
+    nothing is written.
+
+    \b
+    cpwc-keras export --to onnx -o c_pwc_net.onnx
+    cpwc-keras export runs/transfer/network.h5 --to openvino -o mine.xml --size 384 448
+    cpwc-keras track patient.dcm --contour ed.json --tracker c_pwc_net.onnx -o result
+    """
+    from rich.console import Console
+
+    import_keras_quietly()
+    from cpwc_keras.models.export import export_network
+    from cpwc_keras.models.presets import DEFAULT_PRESET, load_model
+
+    console = Console()
+    source = network or DEFAULT_PRESET
+    model = load_model(source, "float32")
+    with console.status(f"exporting {source}"):
+        files, difference = export_network(model, output, kind, tuple(size) if size else None, batch)
+    console.print(f"The exported network's flow is that of {source} to {difference:.1g} px. Written:")
+    for path in files:
+        console.print(f"  {path}", soft_wrap=True, highlight=False)
