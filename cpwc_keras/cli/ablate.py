@@ -150,10 +150,10 @@ def _list(console, ablation) -> None:
 
 def _show(console, table, outcome, output) -> int:
     """The table, what failed, and the exit code."""
-    from cpwc_keras.cli.evaluate import rich_table
+    from cpwc_keras.cli.table import print_table
 
     console.print()
-    console.print(rich_table(table))
+    print_table(console, table)
     for remark in table.remarks:
         console.print(remark, style="dim", highlight=False)
     failed = [result for results in outcome.results.values() for result in results if result.error]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cpwc_keras.cli.precision import precision_option
+from cpwc_keras.cli.table import print_table
 from cpwc_keras.quiet import import_keras_quietly
 
 _PAPER_ROWS = ("FFT-Xcorr", "Farneb", "-60A", "c-PWC-Net-gray-usft")
@@ -163,7 +164,7 @@ def _show(console, outcome, output) -> int:
         console.print(f"\n[bold]{part.title}[/bold]")
         for table in tables(part):
             console.print()
-            console.print(rich_table(table, _PAPER_ROWS))
+            print_table(console, table, _PAPER_ROWS)
             for remark in table.remarks:
                 if remark not in said:
                     console.print(remark, style="dim")
@@ -186,25 +187,3 @@ def _show(console, outcome, output) -> int:
     count = f"{len(outcome.results):,} result{'s' * (len(outcome.results) != 1)}"
     console.print(f"\n{count}{kept}; see {output / 'report.html'}.", soft_wrap=True)
     return 1 if outcome.broken else 2 if failed else 0
-
-
-def rich_table(table, paper_rows=None):
-    """A `studies.tables.Table` for the terminal: ours, then the paper's dimmed, the best of ours bold.
-
-    Args:
-        table: what to show.
-        paper_rows: of the paper's rows show only those with one of these words in their name; None shows all.
-    """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(title=table.title, title_justify="left", box=SIMPLE_HEAD)
-    for number, header in enumerate(table.headers):
-        shown.add_column(header, justify="right" if number else "left", overflow="fold", no_wrap=not number)
-    for row, cells in enumerate(table.rows):
-        if row >= table.paper_from and paper_rows and not any(word in cells[0] for word in paper_rows):
-            continue
-        texts = [Text(cell, "bold" if (row, column) in table.bold else "") for column, cell in enumerate(cells)]
-        shown.add_row(*texts, style="dim" if row >= table.paper_from else "", end_section=row == table.paper_from - 1)
-    return shown
