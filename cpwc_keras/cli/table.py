@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-_GAP = 3
-"""Blanks around a column."""
+import textwrap
 
 
 def print_table(console, table, paper_rows=None) -> None:
@@ -18,43 +15,40 @@ def print_table(console, table, paper_rows=None) -> None:
         table: what to show.
         paper_rows: of the paper's rows show only those with one of these words in their name; None shows all.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
     rows = [
         row
         for row, cells in enumerate(table.rows)
         if row < table.paper_from or not paper_rows or any(word in cells[0] for word in paper_rows)
     ]
-    for number, columns in enumerate(_parts(table, rows, console.width)):
-        shown = Table(title=table.title if not number else None, title_justify="left", box=SIMPLE_HEAD)
-        for column in columns:
-            shown.add_column(
-                table.headers[column], justify="right" if column else "left", min_width=_least(table, rows, column)
-            )
-        for row in rows:
-            cells = [Text(table.rows[row][column], "bold" if (row, column) in table.bold else "") for column in columns]
-            ours = row < table.paper_from
-            shown.add_row(*cells, style="" if ours else "dim", end_section=row == table.paper_from - 1)
-        console.print(shown)
+    part = [0]
+    console.print(table.title)
+    for column in range(1, len(table.headers)):
+        wider = [*part, column]
+        if len(part) > 1 and _width(console, _shown(table, rows, wider)) > console.width:
+            console.print(_shown(table, rows, part))
+            wider = [0, column]
+        part = wider
+    console.print(_shown(table, rows, part))
 
 
-def _parts(table, rows: list[int], width: int) -> Iterator[list[int]]:
-    """Indices of the columns of each part; a part has the first column and one more at least."""
-    widths = [_least(table, rows, column) + _GAP for column in range(len(table.headers))]
-    edges = 2
-    part, used = [0], edges + widths[0]
-    for column, needed in enumerate(widths[1:], start=1):
-        if len(part) > 1 and used + needed > width:
-            yield part
-            part, used = [0], edges + widths[0]
-        part.append(column)
-        used += needed
-    yield part
+def _width(console, shown) -> int:
+    return console.measure(shown, options=console.options.update(width=10_000)).maximum
 
 
-def _least(table, rows: list[int], column: int) -> int:
-    """Characters that a column needs: headers may be broken between words, cells nowhere."""
-    words = [*table.headers[column].split(), *(table.rows[row][column] for row in rows)]
-    return max(map(len, words), default=0)
+def _shown(table, rows: list[int], columns: list[int]):
+    """These columns as rich's table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=SIMPLE_HEAD)
+    for column in columns:
+        # Headers are broken between words to the width of the cells, which are broken nowhere.
+        words = [*table.headers[column].split(), *(table.rows[row][column] for row in rows)]
+        header = textwrap.fill(table.headers[column], max(map(len, words)), break_long_words=False)
+        shown.add_column(header, justify="right" if column else "left", no_wrap=True)
+    for row in rows:
+        cells = [Text(table.rows[row][column], "bold" if (row, column) in table.bold else "") for column in columns]
+        ours = row < table.paper_from
+        shown.add_row(*cells, style="" if ours else "dim", end_section=row == table.paper_from - 1)
+    return shown
