@@ -14,7 +14,6 @@ import keras
 import numpy as np
 from timing import best_seconds
 
-from cpwc_keras.models.precision import resolve_precision
 from cpwc_keras.models.presets import DEFAULT_PRESET
 from cpwc_keras.ops import native
 from cpwc_keras.tracking.composition import compose
@@ -69,7 +68,7 @@ def run(quick: bool) -> list[dict]:
 
     frames = 6 if quick else 30
     images, contour = loop(frames)
-    precision = resolve_precision("auto")
+    precision = "bfloat16"
     ours = as_tracker(None, precision)[0]
     with native.portable():
         theirs = as_tracker(DEFAULT_PRESET, "float32")[0].model

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -34,21 +36,38 @@ def _cost_volume(rounds: int) -> list[dict]:
         ]
         return tf.stack(products, axis=-1)
 
-    maps = [tf.constant(a) for a in np.random.default_rng(0).standard_normal((2, 1, 96, 112, 32)).astype(np.float32)]
+    draw = np.random.default_rng(0).standard_normal
+    maps = [tf.constant(draw((1, 96, 112, 32), np.float32)) for _ in range(2)]
+    upstream = tf.constant(draw((1, 96, 112, 81), np.float32))
 
-    def step(op):
-        @tf.function
-        def gradients(first, second):
-            with tf.GradientTape() as tape:
-                tape.watch([first, second])
-                loss = tf.reduce_sum(tf.square(op(first, second)))
-            return tape.gradient(loss, [first, second])
+    def values(op):
+        graph = tf.function(op)
+        return lambda: graph(*maps).numpy()
 
-        return lambda: gradients(*maps)
+    def gradients(op):
+        # The graph keeps what the gradients need, and nothing else of the forward pass.
+        graph = tf.function(lambda *given: tf.gradients(op(*given), given, upstream))
+        return lambda: [gradient.numpy() for gradient in graph(*maps)]
 
-    names = {"cost_volume": cost_volume, "81 sliced products, automatic gradient": plain}
-    seconds = best_seconds({name: step(op) for name, op in names.items()}, rounds)
-    return [row("cost volume and both gradients, 96×112×32, r = 4", seconds, *names)]
+    names = {"cost_volume": cost_volume, "81 sliced products": plain}
+    what = "96×112×32, r = 4"
+    forward = best_seconds({name: values(op) for name, op in names.items()}, rounds)
+    rows = [row(f"cost volume, {what}", forward, *names)]
+    if (peer := _tfa_seconds(rounds)) is not None:
+        seconds = {"cost_volume": forward["cost_volume"], "tensorflow-addons 0.23": peer}
+        rows.append(row(f"cost volume, {what}", seconds, *seconds))
+    backward = best_seconds({name: gradients(op) for name, op in names.items()}, rounds)
+    return [*rows, row(f"both gradients of it, {what}", backward, *names)]
+
+
+def _tfa_seconds(rounds: int) -> float | None:
+    """Of tensorflow-addons' op in its own environment, right after ours; None where `make oracle` has not made one."""
+    python = Path(__file__).parents[1] / ".oracle" / "bin" / "python"
+    if not python.is_file():
+        return None
+    command = [str(python), str(Path(__file__).with_name("peer_tfa.py")), str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return float(done.stdout.split()[-1]) / 1e3 if done.returncode == 0 else None
 
 
 def _pair(rounds: int) -> list[dict]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import block_matching
 import geometry
+import loop
 import network
 import simulate
 
@@ -22,12 +23,14 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer rounds, for continuous integration")
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks.json"))
     arguments = parser.parse_args()
-    rows = [line for module in (geometry, network, simulate, block_matching) for line in module.run(arguments.quick)]
+    rows = [
+        line for module in (geometry, network, loop, simulate, block_matching) for line in module.run(arguments.quick)
+    ]
     print(f"{platform.machine()}, {os.cpu_count()} cores; best of several rounds, contenders taking turns\n")
-    print(f"{'what':52} {'ours':>12} {'ms':>9}   {'peer':40} {'ms':>9}  {'peer / ours':>11}")
+    print(f"{'what':52} {'ours':>22} {'ms':>9}   {'peer':40} {'ms':>9}  {'peer / ours':>11}")
     for line in rows:
         print(
-            f"{line['what']:52} {line['ours']:>12} {line['ours_ms']:9.2f}   {line['peer']:40} {line['peer_ms']:9.2f}"
+            f"{line['what']:52} {line['ours']:>22} {line['ours_ms']:9.2f}   {line['peer']:40} {line['peer_ms']:9.2f}"
             f"  {line['ratio']:11.2f}"
         )
     arguments.json.parent.mkdir(parents=True, exist_ok=True)

@@ -76,7 +76,6 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
 
     from cpwc_keras.cli.progress import progress_bar
     from cpwc_keras.files import locked_folder
-    from cpwc_keras.models.precision import resolve_precision
     from cpwc_keras.studies.cases import find_cases, select
     from cpwc_keras.studies.measure import MeasureSettings
     from cpwc_keras.studies.metrics import keep, require
@@ -91,8 +90,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
     specs = parse_trackers(trackers or _default_trackers())
     if any(names_network(spec.spec) for spec in specs):
         import_keras_quietly()
-    exact = resolve_precision(precision) if any(names_network(spec.spec) for spec in specs) else "float32"
-    settings = MeasureSettings(composition, beat, tuple(spacing) if spacing else None, exact)
+    settings = MeasureSettings(composition, beat, tuple(spacing) if spacing else None, precision)
     cases = select(find_cases(name, folder), split, variants, views, patients, vendors, limit)
     require(metrics, cases)
     jobs = plan(cases, specs, output, settings)
@@ -120,7 +118,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
             "patients": patients, "limit": limit, "metrics": metrics,
             "trackers": {spec.name: spec.spec for spec in specs},
             "composition": composition, "beat": beat, "spacing": spacing or None, "workers": workers,
-            "precision": exact,
+            "precision": precision,
         }
         with console.status("writing the report"):
             _report(held, outcome, cases, options, videos)

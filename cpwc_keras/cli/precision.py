@@ -6,9 +6,9 @@ import click
 
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
-    default="auto",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
     show_default=True,
-    help="In which a network calculates. bfloat16 is nearly twice as fast where the processor knows it, which is where "
-    "auto takes it, and moves results by some thousandths of a millimetre.",
+    help="In which a network calculates. bfloat16 is nearly twice as fast where the processor knows it, and moves "
+    "results by some thousandths of a millimetre.",
 )

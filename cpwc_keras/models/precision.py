@@ -7,41 +7,24 @@ from contextlib import contextmanager
 
 from cpwc_keras.errors import InputError
 
-PRECISIONS = ("auto", "float32", "bfloat16")
-"""What a user can ask for. Images, flows and weights are float32 under any of them."""
+PRECISIONS = ("float32", "bfloat16")
+"""What a user can ask for. Images, flows and weights are float32 under both.
 
-_NATIVE = ("avx512bf16", "amx-bf16")
-"""Features of processors that multiply bfloat16 as such, at twice the speed or more; others imitate it slowly."""
+bfloat16 is nearly twice as fast on processors that multiply it as such (AVX512-BF16, AMX), slow on others, and moves a
+trained network's flow by some thousandths of a millimetre (`benchmarks/precision.py`). It is not the default: see
+`docs/decisions.md`.
+"""
 
 
-def resolve_precision(name: str) -> str:
-    """What "auto" means on this machine: bfloat16 where the processor knows it and nothing better is there.
-
-    A trained network's flow changes by some thousandths of a millimetre (`benchmarks/precision.py`).
-
-    Args:
-        name: one of `PRECISIONS`.
-
-    Returns:
-        "float32" or "bfloat16".
+def require_precision(name: str) -> str:
+    """The precision itself.
 
     Raises:
         InputError: there is no such precision.
     """
     if name not in PRECISIONS:
         raise InputError(f"Precision {name!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
-    if name != "auto":
-        return name
-    import keras
-    import llvmlite.binding
-
-    if keras.backend.backend() != "tensorflow":
-        return "float32"
-    import tensorflow as tf
-
-    features = llvmlite.binding.get_host_cpu_features()
-    native = any(features.get(feature) for feature in _NATIVE) and not tf.config.list_physical_devices("GPU")
-    return "bfloat16" if native else "float32"
+    return name
 
 
 @contextmanager
@@ -54,8 +37,7 @@ def building_in(precision: str) -> Iterator[None]:
     import keras
 
     before = keras.config.dtype_policy()
-    resolved = resolve_precision(precision)
-    keras.config.set_dtype_policy("mixed_bfloat16" if resolved == "bfloat16" else resolved)
+    keras.config.set_dtype_policy("mixed_bfloat16" if require_precision(precision) == "bfloat16" else precision)
     try:
         yield
     finally:

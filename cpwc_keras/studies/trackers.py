@@ -76,7 +76,7 @@ def vendor_folder(vendor: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def load(spec: str, precision: str = "auto") -> Tracker:
+def load(spec: str, precision: str = "float32") -> Tracker:
     """A tracker, kept for the next case.
 
     Args:

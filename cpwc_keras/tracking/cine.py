@@ -132,7 +132,7 @@ def track(
     n_points: int | None = CONTOUR_POINTS,
     keep_flow: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
-    precision: str = "auto",
+    precision: str = "float32",
 ) -> TrackingResult:
     """Carry a contour from end-diastole through the whole loop, forward to its end and backward to its start.
 
@@ -155,8 +155,8 @@ def track(
             resampled.
         keep_flow: keep the dense flow from each frame to the next.
         on_progress: called as (pairs done, pairs in all).
-        precision: in which a network that is named by `tracker` calculates: "float32", "bfloat16", or "auto", the
-            faster of them on this machine (`cpwc_keras.models.precision`).
+        precision: in which a network that is named by `tracker` calculates, "float32" or "bfloat16"
+            (`cpwc_keras.models.precision`).
 
     Raises:
         InputError: the contour does not fit the loop, a frame index lies beyond it, or the tracker is unknown.

@@ -54,7 +54,7 @@ class NetworkTracker:
         return np.asarray(self.model.predict_on_batch(images), np.float32)
 
 
-def as_tracker(tracker: Tracker | str | Path | None, precision: str = "auto") -> tuple[Tracker, str]:
+def as_tracker(tracker: Tracker | str | Path | None, precision: str = "float32") -> tuple[Tracker, str]:
     """A tracker and its name, from whatever names one.
 
     Args:
