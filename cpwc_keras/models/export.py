@@ -12,7 +12,6 @@ import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import output_folder, write_errors_named
-from cpwc_keras.ops import native
 
 FORMATS = {"savedmodel": "tf_saved_model", "onnx": "onnx", "openvino": "openvino", "litert": "litert"}
 """What `export_network` takes, and what Keras calls it."""
@@ -56,7 +55,7 @@ def export_network(
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         made = scratch / path.name
-        with native.portable(), write_errors_named(path):
+        with write_errors_named(path):
             try:
                 network.export(str(made), format=FORMATS[kind], verbose=False, input_signature=[images])
             except ImportError as error:

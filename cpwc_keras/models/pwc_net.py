@@ -15,7 +15,7 @@ from cpwc_keras.models.blocks import (
     leaky_relu,
     upsampling,
 )
-from cpwc_keras.ops import cost_volume, crop_to, pad_to_multiple, standardize, upsample_flow, warp
+from cpwc_keras.ops import cost_volume, crop_to, native, pad_to_multiple, standardize, upsample_flow, warp
 from cpwc_keras.ops.shapes import require_maps, require_same_shape
 
 COARSEST_LEVEL = len(PYRAMID_FILTERS)
@@ -193,6 +193,11 @@ class PWCNet(keras.Model):
     def extra_features(self, pyramid1, level: int) -> list:
         """Further maps an estimator sees; none here, a place for variants."""
         return []
+
+    def export(self, *arguments, **options):
+        """As `keras.Model.export`; what is exported calls nothing of this process (`cpwc_keras.ops.native`)."""
+        with native.portable():
+            return super().export(*arguments, **options)
 
     def get_config(self):
         return {
