@@ -15,6 +15,7 @@ from cpwc_keras.models.blocks import (
     leaky_relu,
     upsampling,
 )
+from cpwc_keras.models.convolutions import join
 from cpwc_keras.ops import cost_volume, crop_to, native, pad_to_multiple, standardize, upsample_flow, warp
 from cpwc_keras.ops.shapes import require_maps, require_same_shape
 
@@ -175,7 +176,7 @@ class PWCNet(keras.Model):
                 cost = self.match(features1, features2, flow * (FLOW_SCALE / 2**level))
                 seen = [cost, features1, ops.cast(flow, features1.dtype), features]
             seen += self.extra_features(pyramid1, level)
-            features = self.estimators[key](ops.concatenate(seen, axis=-1))
+            features = self.estimators[key](join(seen))
             flow = self.heads[key](features)
             if key in self.contexts:
                 flow = flow + self.contexts[key](features)

@@ -1,0 +1,59 @@
+"""Convolutions that see an even number of channels in bfloat16.
+
+oneDNN, which calculates TensorFlow's convolutions on the CPU, takes the channels of bfloat16 in pairs. Where their
+number is odd and large enough it reads one number beyond the end of its input and multiplies it by zero: NaN, if what
+lies there happens to be NaN or infinite. A channel of zeros more costs nothing that can be measured.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers, ops
+
+
+def join(maps: list):
+    """Feature maps side by side, with a channel of zeros where bfloat16 would be left with an odd number.
+
+    Args:
+        maps: (B, H, W, ·) each, of one dtype.
+
+    Returns:
+        (B, H, W, sum of their channels, or one more).
+    """
+    return _even(ops.concatenate(maps, axis=-1) if len(maps) > 1 else maps[0])
+
+
+class Convolution(layers.Conv2D):
+    """`keras.layers.Conv2D`, which also takes what `join` returns: a channel of zeros beyond those of its kernel."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_spec = None  # it allows no further channel
+
+    def convolution_op(self, inputs, kernel):
+        inputs = _even(inputs)
+        return super().convolution_op(inputs, _widened(kernel, inputs.shape[-1], axis=2))
+
+
+class TransposedConvolution(layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose`, as `Convolution`."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_spec = None
+
+    def call(self, inputs):
+        inputs = _even(inputs)
+        kernel = _widened(self.kernel, inputs.shape[-1], axis=3)
+        return ops.conv_transpose(inputs, kernel, strides=self.strides, padding=self.padding) + self.bias
+
+
+def _even(maps):
+    odd = maps.shape[-1] % 2 and keras.backend.standardize_dtype(maps.dtype) == "bfloat16"
+    return ops.pad(maps, [(0, 0)] * (len(maps.shape) - 1) + [(0, 1)]) if odd else maps
+
+
+def _widened(kernel, channels: int, axis: int):
+    """The kernel, with zeros for one channel more where there is one; any other number the backend refuses."""
+    one_more = channels == kernel.shape[axis] + 1
+    return ops.pad(kernel, [(0, int(at == axis)) for at in range(len(kernel.shape))]) if one_more else kernel
