@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cpwc_keras.cli.precision import precision_option
+from cpwc_keras.cli.options import precision_option, reach_option
 from cpwc_keras.cli.table import print_table
 from cpwc_keras.quiet import import_keras_quietly
 
@@ -42,6 +42,7 @@ def _list(context, parameter, value):
               help="Length of a beat, for loops without labels.  [default: estimated from the images]")
 @click.option("--spacing", nargs=2, type=float, metavar="ROW COL",
               help="Size of a pixel in mm, for recordings that do not say it.")
+@reach_option(1, "1 is the paper's way; `track` uses 3.")
 @precision_option
 @click.option("--again", is_flag=True,
               help="Measure everything anew. Of a Python function only the file it is in is watched for changes.")
@@ -50,7 +51,7 @@ def _list(context, parameter, value):
 @click.option("--videos/--no-videos", default=True, show_default=True,
               help="Films of each tracker's best and worst case.")
 def evaluate(trackers, dataset, output, split, variants, views, vendors, patients, limit, metrics, composition, beat,
-             spacing, precision, again, workers, videos):
+             spacing, reach, precision, again, workers, videos):
     """Measure trackers on a dataset, in millimetres and percent, beside the paper's figures.
 
     TRACKER is a baseline (zero, fft-xcorr, farneback, dis), a preset, a weights file, an ONNX file, or a Python
@@ -90,7 +91,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
     specs = parse_trackers(trackers or _default_trackers())
     if any(names_network(spec.spec) for spec in specs):
         import_keras_quietly()
-    settings = MeasureSettings(composition, beat, tuple(spacing) if spacing else None, precision)
+    settings = MeasureSettings(composition, beat, tuple(spacing) if spacing else None, precision, reach)
     cases = select(find_cases(name, folder), split, variants, views, patients, vendors, limit)
     require(metrics, cases)
     jobs = plan(cases, specs, output, settings)
@@ -118,7 +119,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
             "patients": patients, "limit": limit, "metrics": metrics,
             "trackers": {spec.name: spec.spec for spec in specs},
             "composition": composition, "beat": beat, "spacing": spacing or None, "workers": workers,
-            "precision": precision,
+            "precision": precision, "reach": reach,
         }
         with console.status("writing the report"):
             _report(held, outcome, cases, options, videos)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cpwc_keras.cli.precision import precision_option
+from cpwc_keras.cli.options import precision_option, reach_option
 from cpwc_keras.quiet import import_keras_quietly
 
 _tracker = click.option(
@@ -22,6 +22,7 @@ _composition = click.option(
     show_default=True,
     help="Average forward and backward motion (section II-B.5 of the paper).",
 )
+_reach = reach_option(3, "1 is the paper's way.")
 _dense_flow = click.option(
     "--dense-flow", is_flag=True, help="Keep the motion of every pixel in tracking.h5 (large; slower)."
 )
@@ -34,6 +35,7 @@ _dense_flow = click.option(
 @_tracker
 @precision_option
 @_composition
+@_reach
 @click.option("--spacing", nargs=2, type=float, metavar="ROW COL", help="Size of a pixel in mm, where INPUT has none.")
 @click.option("--frame-rate", type=float, metavar="HZ", help="Frames a second, where INPUT has none or a wrong one.")
 @click.option("--ed", type=int, metavar="FRAME", help="Frame of the contour, from 0.  [default: as the contour says]")
@@ -41,7 +43,7 @@ _dense_flow = click.option(
     "--es", type=int, metavar="FRAME", help="End-systolic frame.  [default: as the contour says, or estimated]"
 )
 @_dense_flow
-def track(input, contour, output, tracker, precision, composition, spacing, frame_rate, ed, es, dense_flow):
+def track(input, contour, output, tracker, precision, composition, reach, spacing, frame_rate, ed, es, dense_flow):
     """Track a left-ventricular contour through the cine loop INPUT and measure its strain.
 
     INPUT is a multi-frame DICOM, NIfTI, MetaImage, MP4, AVI, GIF or the project's own sequence file. Spacing and frame
@@ -61,7 +63,9 @@ def track(input, contour, output, tracker, precision, composition, spacing, fram
     Writes tracking.h5 (the contour in every frame), strain.csv, summary.json, overlay.mp4, overlay.png and strain.png.
     No file holds the patient's name.
     """
-    _track(input, contour, output, tracker, precision, composition, dense_flow, spacing or None, frame_rate, ed, es)
+    _track(
+        input, contour, output, tracker, precision, composition, reach, dense_flow, spacing or None, frame_rate, ed, es
+    )
 
 
 @click.command()
@@ -70,15 +74,16 @@ def track(input, contour, output, tracker, precision, composition, spacing, fram
 @_tracker
 @precision_option
 @_composition
+@_reach
 @_dense_flow
-def demo(output, tracker, precision, composition, dense_flow):
+def demo(output, tracker, precision, composition, reach, dense_flow):
     """Track a real apical four-chamber loop that comes with pydicom: 30 frames, about one beat.
 
     The contour was drawn by eye, by people who are no cardiologists. Writes the same files as track.
     """
     from pydicom import examples
 
-    _track(Path(examples.get_path("ybr_color")), None, output, tracker, precision, composition, dense_flow)
+    _track(Path(examples.get_path("ybr_color")), None, output, tracker, precision, composition, reach, dense_flow)
 
 
 def demo_contour():
@@ -92,8 +97,8 @@ def demo_contour():
 
 
 def _track(
-    path, contour_path, output, tracker, precision, composition, dense_flow, spacing=None, frame_rate=None, ed=None,
-    es=None,
+    path, contour_path, output, tracker, precision, composition, reach, dense_flow, spacing=None, frame_rate=None,
+    ed=None, es=None,
 ):  # fmt: skip
     from rich.console import Console
 
@@ -122,13 +127,15 @@ def _track(
         console.print(f"Contour: {contour.note}", style="dim")
     with progress_bar(console, "frames") as progress:
         task = progress.add_task("tracking", total=len(loop) - 1)
-        result = track_loop(
-            loop, contour, run, composition, keep_flow=dense_flow, on_progress=lambda *_: progress.advance(task)
-        )
+
+        def advance(*_):
+            progress.advance(task)
+
+        result = track_loop(loop, contour, run, composition, keep_flow=dense_flow, on_progress=advance, reach=reach)
     settings = {
         "tracker": tracker, "precision": getattr(run, "precision", None), "composition": composition,
-        "spacing_mm": spacing, "frame_rate_hz": frame_rate, "ed": ed, "es": es, "dense_flow": dense_flow,
-        "contour_note": contour.note,
+        "reach": reach, "spacing_mm": spacing, "frame_rate_hz": frame_rate, "ed": ed, "es": es,
+        "dense_flow": dense_flow, "contour_note": contour.note,
     }  # fmt: skip
     with progress_bar(console, "files") as progress:
         task = progress.add_task("writing", total=6)
@@ -152,7 +159,9 @@ def _show(console, result, files):
     table.add_row("ED, ES", f"{result.ed}, {result.es}", f"frames; end-systole {source}")
     between = "a frame between ED and ES, median of forward against backward motion; small does not prove it right"
     table.add_row("disagreement", f"{result.median_disagreement:.2f} {unit}", between)
-    table.add_row("tracker", result.tracker, "forward and backward averaged" if result.composition else "forward only")
+    averaged = "forward and backward averaged" if result.composition else "forward only"
+    apart = "neighbouring frames" if result.reach == 1 else f"frames up to {result.reach} apart"
+    table.add_row("tracker", result.tracker, f"{averaged}; pairs of {apart}")
     console.print()
     console.print(table)
     if result.notes:

@@ -17,7 +17,7 @@ from cpwc_keras.io.contours import resample
 from cpwc_keras.studies.cases import Case, contour_of
 from cpwc_keras.studies.references import drawn_contours, instants, true_contours, wall_points
 from cpwc_keras.studies.results import CaseResult
-from cpwc_keras.tracking.carry import Step, carry
+from cpwc_keras.tracking.carry import Step, carry, require_reach
 from cpwc_keras.tracking.cine import CONTOUR_POINTS, PLAUSIBLE_STRAIN, place_contour
 from cpwc_keras.tracking.composition import compose, sample_flow
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker
@@ -35,6 +35,8 @@ class MeasureSettings:
         composition: follow the mean of both directions (II-B.5), or the forward one alone.
         beat_frames: length of a beat, for loops without labels; None estimates it from the images.
         spacing_mm: (row_mm, col_mm) of recordings that do not say it, or None.
+        reach: how many frames apart the images of a pair may be when the contour is followed (`tracking.carry.carry`);
+            the motion of a pair is compared between neighbours whatever it is.
         precision: in which networks calculate, "float32" or "bfloat16"; nothing to other trackers.
     """
 
@@ -42,8 +44,10 @@ class MeasureSettings:
     beat_frames: float | None = None
     spacing_mm: tuple[float, float] | None = None
     precision: str = "float32"
+    reach: int = 1
 
     def __post_init__(self):
+        require_reach(self.reach)
         if self.beat_frames is not None and not 2 <= self.beat_frames < float("inf"):
             raise InputError(f"A beat of {self.beat_frames:g} frames is none; give its length in frames, 2 or more.")
         if self.spacing_mm is not None and not all(0 < size < float("inf") for size in self.spacing_mm):
@@ -53,7 +57,7 @@ class MeasureSettings:
 def measure(case: Case, run: Tracker, name: str, settings: MeasureSettings) -> CaseResult:
     """Measure a tracker on a case; what cannot be measured at all is a result with an error.
 
-    Both directions of each pair of neighbouring frames are asked for, and tracking starts from the reference contour at
+    Both directions of each pair are asked for, and tracking starts from the reference contour at
     end-diastole. Trackers see whole images, networks the heart with a margin, as when `tracking.cine.track` uses them.
 
     Args:
@@ -76,8 +80,8 @@ def measure(case: Case, run: Tracker, name: str, settings: MeasureSettings) -> C
         if case.info.kind == "loop":
             return _unlabelled(result, case, loop, run, settings)
         if case.info.kind == "contours":
-            return _compared(result, loop, drawn_contours(recording), None, run, settings.composition)
-        return _compared(result, loop, true_contours(recording), recording, run, settings.composition)
+            return _compared(result, loop, drawn_contours(recording), None, run, settings)
+        return _compared(result, loop, true_contours(recording), recording, run, settings)
     except InputError as error:
         return replace(result, error=str(error))
 
@@ -87,13 +91,14 @@ class _MotionErrors:
 
     def __init__(self, motion: Sequence | None, n_frames: int, spacing_mm):
         self.motion, self.spacing_mm = motion, spacing_mm
-        self.composed, self.forward, self.seconds = (np.full(n_frames - 1, np.nan) for _ in range(3))
+        self.composed, self.forward = (np.full(n_frames - 1, np.nan) for _ in range(2))
+        self.seconds: list[float] = []
 
     def __call__(self, step: Step):
-        number = min(step.here, step.there)
-        self.seconds[number] = step.seconds
-        if self.motion is None:
+        self.seconds.append(step.seconds)
+        if self.motion is None or abs(step.there - step.here) != 1:
             return
+        number = min(step.here, step.there)
         pair = pair_from_sequence(self.motion, step.here, step.there)
         known = pair.mask > 0
         if not known.any():
@@ -116,7 +121,7 @@ def _compared(
     references: tuple[np.ndarray | None, tuple[str, ...]],
     motion: Sequence | None,
     run: Tracker,
-    composition: bool,
+    settings: MeasureSettings,
 ) -> CaseResult:
     """Track from end-diastole, and compare with the reference contours and the true motion, as far as they are known.
 
@@ -126,7 +131,7 @@ def _compared(
         references: (T, N, 2) px, NaN where a frame has none; or None; and notes on them.
         motion: the true motion, or None.
         run: the tracker.
-        composition: as for `measure`.
+        settings: as for `measure`.
     """
     references, notes = references
     ed, es, more = instants(loop, references)
@@ -137,14 +142,14 @@ def _compared(
         raise InputError(f"frame {ed}, end-diastole, has no reference contour to start from.")
     errors, n = _MotionErrors(motion, len(loop), spacing_mm), len(contour)
     start = np.concatenate([contour, wall])
-    carried, disagreement = carry(loop, start, run, ed, composition, isinstance(run, NetworkTracker), errors)
+    carried, disagreement = _carried(loop, start, run, ed, settings, errors)
     followed = slice(None, n) if n else slice(None)
     scalars = {"disagreement_mm": _disagreement(disagreement[:, followed], ed, spacing_mm), **_seconds(errors.seconds)}
     curves = {}
     if motion is not None:
         if np.isnan(errors.forward).all():
             raise InputError("no pair of frames has known motion, so nothing can be compared.")
-        curves["epe_mm"] = errors.composed if composition else errors.forward
+        curves["epe_mm"] = errors.composed if settings.composition else errors.forward
         scalars["epe_mm"] = float(np.nanmean(curves["epe_mm"]))
         scalars["epe_forward_mm"] = float(np.nanmean(errors.forward))
     if onward is not None:
@@ -157,6 +162,23 @@ def _compared(
         found = _contour_numbers(carried[:, :n], references, ed, es, spacing_mm, motion is not None, segments)
         scalars, curves = scalars | found[0], curves | found[1]
     return replace(result, scalars=scalars, curves=curves)
+
+
+def _carried(
+    loop: CineLoop, points: np.ndarray, run: Tracker, ed: int, settings: MeasureSettings, errors: _MotionErrors
+) -> tuple[np.ndarray, np.ndarray]:
+    """`carry` as the settings say; every pair of neighbours is asked for where its true motion is known."""
+    return carry(
+        loop,
+        points,
+        run,
+        ed,
+        settings.composition,
+        window=isinstance(run, NetworkTracker),
+        reach=settings.reach,
+        neighbours=errors.motion is not None,
+        on_step=errors,
+    )
 
 
 def _contour_numbers(
@@ -214,8 +236,7 @@ def _unlabelled(result: CaseResult, case: Case, loop: CineLoop, run: Tracker, se
             "draw the contour on an earlier end-diastolic frame."
         )
     points, errors = resample(contour.points, CONTOUR_POINTS), _MotionErrors(None, len(loop), result.spacing_mm)
-    window = isinstance(run, NetworkTracker)
-    carried, disagreement = carry(loop, points, run, ed, settings.composition, window, errors)
+    carried, disagreement = _carried(loop, points, run, ed, settings, errors)
     curve = strain.longitudinal_strain(carried, result.spacing_mm, ed)
     returns = closures(carried, result.spacing_mm, ed, beat_frames)
     return replace(
@@ -254,7 +275,7 @@ def _disagreement(vectors: np.ndarray, ed: int, spacing_mm) -> float:
     return float(np.median(np.linalg.norm(strain.scaled(np.delete(vectors, ed, axis=0), spacing_mm), axis=-1)))
 
 
-def _seconds(seconds: np.ndarray) -> dict[str, float]:
+def _seconds(seconds: list[float]) -> dict[str, float]:
     """Median over the pairs that were asked for; it hides the first, in which networks are compiled."""
-    asked = seconds[np.isfinite(seconds)]
+    asked = np.array(seconds)[np.isfinite(seconds)]
     return {"seconds_per_pair": float(np.median(asked))} if len(asked) else {}

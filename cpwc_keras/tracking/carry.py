@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpwc_keras.errors import InputError
 from cpwc_keras.tracking.composition import compose, sample_flow
 from cpwc_keras.tracking.pair import Tracker, estimate_both
 from cpwc_keras.types import CineLoop
@@ -19,13 +20,23 @@ _GRID_PX = 16
 """Windows start at multiples of this, so that a network's coarser levels see the heart at the same phase."""
 
 
+REACH = 3
+"""How many frames apart the images of a pair may be: as far as networks are trained for (spacing 0 to 2, III-B.1)."""
+
+_DISAGREEMENT_PX = 1.5
+"""What 9 in 10 points may miss themselves by, there and back, for a pair that is not of neighbours.
+
+Chosen, as the use of longer pairs itself, on virtual patients of the validation part (`docs/decisions.md`).
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The motion between two neighbouring frames, as the tracker gave it.
+    """The motion between two frames, as the tracker gave it.
 
     Attributes:
         here: index of the frame the points come from.
-        there: index of the frame they are carried to, `here` + 1 or - 1.
+        there: index of the frame they are carried to.
         forward: (h, w, 2) px, from `here` to `there`, of the window that was shown to the tracker.
         backward: (h, w, 2) px, from `there` to `here`.
         origin: (2,) (x, y) px of the window's first pixel in the image.
@@ -40,6 +51,17 @@ class Step:
     seconds: float
 
 
+def require_reach(reach: int) -> int:
+    """The reach itself.
+
+    Raises:
+        InputError: it is no whole number of frames, or less than one.
+    """
+    if isinstance(reach, bool) or not isinstance(reach, int | np.integer) or reach < 1:
+        raise InputError(f"A reach of {reach!r} frames is impossible; 1 follows each frame from the one before.")
+    return int(reach)
+
+
 def carry(
     loop: CineLoop,
     points: np.ndarray,
@@ -47,12 +69,19 @@ def carry(
     start: int = 0,
     composition: bool = True,
     window: bool = False,
+    reach: int = 1,
+    neighbours: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Carry points from one frame forward to the end of the loop and backward to its beginning.
 
     Both directions of each pair are estimated; with `composition` the motion is the mean of both (II-B.5), else the
     forward one alone. Frames that repeat the one before do not move anything. One pair is in memory at a time.
+
+    With a `reach` of one, each frame is followed from the one before, as in the paper. Every such step adds its error,
+    so with a larger one a frame is followed from a key frame, up to `reach` frames before it, as long as forward and
+    backward motion agree there; where they do not, the frame before becomes the key frame. After `reach` frames the
+    last one does.
 
     Args:
         loop: the images.
@@ -61,6 +90,8 @@ def carry(
         start: index of the frame the points are given in.
         composition: average both directions.
         window: show the tracker the points with a margin instead of the whole image.
+        reach: how many frames apart the images of a pair may be.
+        neighbours: estimate every pair of neighbours, also where the points are followed from a key frame.
         on_step: called with the motion of each pair as it comes.
 
     Returns:
@@ -69,31 +100,52 @@ def carry(
             each other (`composition.compose`); 0 at `start`.
 
     Raises:
-        InputError: the tracker returned something else than finite flows of the images' size.
+        InputError: the tracker returned something else than finite flows of the images' size, or `reach` is less than
+            one frame.
     """
+    require_reach(reach)
     shape = loop.frames.shape[1:]
     carried = np.empty((len(loop), *points.shape))
     disagreement = np.zeros_like(carried)
     carried[start] = points
     size = _window_size(points, shape) if window else shape
-    steps = [(t, t + 1) for t in range(start, len(loop) - 1)] + [(t, t - 1) for t in range(start, 0, -1)]
-    for here, there in steps:
-        rows, columns = _window(carried[here], size, shape)
-        origin = np.array([columns.start, rows.start])
-        first, second = loop.frames[here, rows, columns], loop.frames[there, rows, columns]
-        if np.array_equal(loop.frames[here], loop.frames[there]):
-            forward = backward = np.zeros((*first.shape, 2), np.float32)
-            seconds = float("nan")
-        else:
-            begun = time.perf_counter()
-            forward, backward = estimate_both(run, first, second)
-            seconds = time.perf_counter() - begun
-        displacement, disagreement[there] = compose(forward, backward, carried[here] - origin)
-        if not composition:
-            displacement = sample_flow(forward, carried[here] - origin)
-        carried[there] = carried[here] + displacement
-        on_step(Step(here, there, forward, backward, origin, seconds))
+
+    def follow(here: int, there: int) -> tuple[np.ndarray, np.ndarray]:
+        """Displacement and disagreement of the points of a frame."""
+        step = _estimate(loop, run, here, there, *_window(carried[here], size, shape))
+        on_step(step)
+        local = carried[here] - step.origin
+        displacement, missed = compose(step.forward, step.backward, local)
+        return displacement if composition else sample_flow(step.forward, local), missed
+
+    for frames in (range(start, len(loop)), range(start, -1, -1)):
+        key = before = start
+        for there in frames[1:]:
+            followed = before if np.array_equal(loop.frames[before], loop.frames[there]) else key
+            displacement, missed = follow(followed, there)
+            far = followed != before
+            if far and np.percentile(np.linalg.norm(missed, axis=-1), 90) > _DISAGREEMENT_PX:
+                key = followed = before
+                displacement, missed = follow(before, there)
+            elif far and neighbours:
+                follow(before, there)
+            carried[there], disagreement[there] = carried[followed] + displacement, missed
+            before = there
+            if abs(there - key) >= reach:
+                key = there
     return carried, disagreement
+
+
+def _estimate(loop: CineLoop, run: Tracker, here: int, there: int, rows: slice, columns: slice) -> Step:
+    """Both directions of a pair of frames, within a window."""
+    origin = np.array([columns.start, rows.start])
+    first, second = loop.frames[here, rows, columns], loop.frames[there, rows, columns]
+    if np.array_equal(loop.frames[here], loop.frames[there]):
+        still = np.zeros((*first.shape, 2), np.float32)
+        return Step(here, there, still, still, origin, float("nan"))
+    begun = time.perf_counter()
+    forward, backward = estimate_both(run, first, second)
+    return Step(here, there, forward, backward, origin, time.perf_counter() - begun)
 
 
 def _window_size(points: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation import strain as indices
 from cpwc_keras.io.cine import read
 from cpwc_keras.io.contours import Contour, check_against, check_points, read_contour, resample
-from cpwc_keras.tracking.carry import Step, carry
+from cpwc_keras.tracking.carry import REACH, Step, carry, require_reach
 from cpwc_keras.tracking.familiarity import unfamiliar
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker
 from cpwc_keras.types import MESH_SHAPE, CineLoop
@@ -40,6 +40,7 @@ class TrackingResult:
         frame_rate_hz: frames a second, or None.
         tracker: name of the tracker.
         composition: whether forward and backward motion were averaged.
+        reach: how many frames apart the images of a pair could be (`carry.carry`).
         notes: what was assumed, one sentence each.
         flows: (T-1, H, W, 2) float32 pixels from each frame to the next, or None.
     """
@@ -53,6 +54,7 @@ class TrackingResult:
     frame_rate_hz: float | None
     tracker: str
     composition: bool
+    reach: int
     notes: tuple[str, ...] = ()
     flows: np.ndarray | None = None
 
@@ -133,14 +135,16 @@ def track(
     keep_flow: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     precision: str = "float32",
+    reach: int = REACH,
 ) -> TrackingResult:
     """Carry a contour from end-diastole through the whole loop, forward to its end and backward to its start.
 
     How is said by `cpwc_keras.tracking.carry.carry`. One pair is in memory at a time, unless `keep_flow`.
 
     A network is shown the heart with a margin, which is several times faster than the whole image; other trackers are
-    always shown the whole image, and so is a network with `keep_flow`. Where the images are far from what the network
-    was trained on, the notes of the result say in what (`cpwc_keras.tracking.familiarity`).
+    always shown the whole image, and so is a network with `keep_flow`, for which every pair of neighbours is estimated
+    besides. Where the images are far from what the network was trained on, the notes of the result say in what
+    (`cpwc_keras.tracking.familiarity`).
 
     Args:
         loop: what `cpwc_keras.read` returns, or the file to read it from.
@@ -157,10 +161,14 @@ def track(
         on_progress: called as (pairs done, pairs in all).
         precision: in which a network that is named by `tracker` calculates, "float32" or "bfloat16"
             (`cpwc_keras.models.precision`).
+        reach: how many frames apart the images of a pair may be; 1 follows each frame from the one before, as the
+            paper does.
 
     Raises:
-        InputError: the contour does not fit the loop, a frame index lies beyond it, or the tracker is unknown.
+        InputError: the contour does not fit the loop, a frame index lies beyond it, the tracker is unknown, or the
+            reach is less than one frame.
     """
+    require_reach(reach)
     if isinstance(loop, str | Path):
         loop = read(loop)
     start = place_contour(loop, contour, frame, es)
@@ -170,18 +178,17 @@ def track(
     run, name = as_tracker(tracker, precision)
     total = len(loop) - 1
     flows = np.zeros((total, *loop.frames.shape[1:], 2), np.float32) if keep_flow else None
-    done = 0
+    reached = {ed}
 
     def on_step(step: Step):
-        nonlocal done
-        if flows is not None:
+        if flows is not None and abs(step.there - step.here) == 1:
             flows[min(step.here, step.there)] = step.forward if step.there > step.here else step.backward
-        done += 1
-        if on_progress:
-            on_progress(done, total)
+        if on_progress and step.there not in reached:
+            reached.add(step.there)
+            on_progress(len(reached) - 1, total)
 
     window = isinstance(run, NetworkTracker) and not keep_flow
-    carried, disagreement = carry(loop, points, run, ed, composition, window, on_step)
+    carried, disagreement = carry(loop, points, run, ed, composition, window, reach, keep_flow, on_step)
     estimated = es is None
     if estimated:
         endocardium = carried if carried.ndim == 3 else carried[:, :, 0]
@@ -196,6 +203,7 @@ def track(
         frame_rate_hz=loop.frame_rate_hz,
         tracker=name,
         composition=composition,
+        reach=reach,
         notes=loop.notes,
         flows=flows,
     )

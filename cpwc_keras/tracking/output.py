@@ -96,6 +96,7 @@ def summary(result: TrackingResult, settings: dict, input_sha256: str) -> dict:
         "frame_rate_hz": result.frame_rate_hz,
         "tracker": result.tracker,
         "composition": result.composition,
+        "reach_frames": result.reach,
         "notes": list(result.notes),
         "input_sha256": input_sha256,
         "settings": settings,
@@ -117,7 +118,7 @@ def _write_h5(path: Path, result: TrackingResult, loop: CineLoop) -> None:
     with atomic_hdf5(path) as file:
         file.attrs.update({"format": FORMAT, "format_version": VERSION, "notes": "\n".join(result.notes)})
         file.attrs.update({"ed": result.ed, "es": result.es, "es_estimated": result.es_estimated})
-        file.attrs.update({"tracker": result.tracker, "composition": result.composition})
+        file.attrs.update({"tracker": result.tracker, "composition": result.composition, "reach": result.reach})
         file.attrs["image_size"] = loop.frames.shape[1:]
         for name in ("spacing_mm", "frame_rate_hz"):
             if (value := getattr(result, name)) is not None:

@@ -51,12 +51,14 @@ MOTIONS = {
 }
 
 
+@pytest.mark.parametrize("reach", [1, 3, 10])
 @pytest.mark.parametrize("composition", [True, False])
 @pytest.mark.parametrize("name", MOTIONS)
-def test_known_motion_is_recovered_forward_and_backward_from_ed(name, composition):
+def test_known_motion_is_recovered_forward_and_backward_from_ed(name, composition, reach):
     motion = MOTIONS[name]
     start = motion.place(ARCH, 3)
-    result = cpwc_keras.track(loop(), start, motion, composition, frame=3, es=6, n_points=None)
+    result = cpwc_keras.track(loop(), start, motion, composition, frame=3, es=6, n_points=None, reach=reach)
+    assert result.reach == reach
     expected = np.stack([_at(motion, start, 3, t) for t in range(7)])
     np.testing.assert_allclose(result.points, expected, atol=2e-3)
     np.testing.assert_allclose(result.disagreement, 0, atol=2e-3)
@@ -97,8 +99,8 @@ def test_composition_halves_an_error_of_the_forward_direction_alone():
         flow[first[:, 0, 0] < second[:, 0, 0]] = (1, 0)
         return flow
 
-    both = cpwc_keras.track(loop(5, (0.5, 0.2)), ARCH, biased, n_points=None, es=1)
-    alone = cpwc_keras.track(loop(5), ARCH, biased, composition=False, n_points=None, es=1)
+    both = cpwc_keras.track(loop(5, (0.5, 0.2)), ARCH, biased, n_points=None, es=1, reach=1)
+    alone = cpwc_keras.track(loop(5), ARCH, biased, composition=False, n_points=None, es=1, reach=1)
     np.testing.assert_allclose(both.points[4] - ARCH, np.broadcast_to([2, 0], ARCH.shape), atol=1e-6)
     np.testing.assert_allclose(alone.points[4] - ARCH, np.broadcast_to([4, 0], ARCH.shape), atol=1e-6)
     np.testing.assert_allclose(both.disagreement[1:], 0.2, atol=1e-6)
@@ -114,7 +116,7 @@ def test_repeated_frames_do_not_move_anything():
         assert not np.array_equal(first[0], second[0])
         return np.where(first[:, :1, :1, None] < second[:, :1, :1, None], 1, -1) * np.ones((*first.shape, 2))
 
-    result = cpwc_keras.track(repeated, ARCH, constant, n_points=None, es=1)
+    result = cpwc_keras.track(repeated, ARCH, constant, n_points=None, es=1, reach=1)
     np.testing.assert_allclose(result.points[:, 0, 0] - ARCH[0, 0], [0, 1, 2, 2, 3], atol=1e-6)
 
 

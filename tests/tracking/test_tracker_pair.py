@@ -39,12 +39,12 @@ def test_a_network_sees_a_window_that_follows_the_heart():
     loop = CineLoop(np.broadcast_to(index, (21, 300, 400)).copy())
     contour = np.array([[20.0, 290], [15, 250], [40, 230], [65, 250], [60, 290]])
     model = ShiftModel()
-    result = track(loop, contour, NetworkTracker(model), n_points=None, es=10)
+    result = track(loop, contour, NetworkTracker(model), n_points=None, es=10, reach=1)
     expected = contour + np.arange(21)[:, None, None] * [3, -2]
     np.testing.assert_allclose(result.points, expected, atol=1e-4)
     assert model.shapes == {(2, 128, 128, 1)}
     whole = ShiftModel()
-    kept = track(loop, contour, NetworkTracker(whole), n_points=None, es=10, keep_flow=True)
+    kept = track(loop, contour, NetworkTracker(whole), n_points=None, es=10, keep_flow=True, reach=1)
     assert whole.shapes == {(2, 300, 400, 1)} and kept.flows.shape == (20, 300, 400, 2)
     np.testing.assert_allclose(kept.points, expected, atol=1e-4)
 
