@@ -89,7 +89,8 @@ def _hearts(experiment: Experiment):
     options = dict(experiment.simulation)
     scene = typing.get_type_hints(SceneSettings)
     hints = typing.get_type_hints(HeartPairs)
-    stream = {key: hints[key] for key in ("pixel_mm", "turn_deg", "shaken", "pairs_per_scene", "window", "processes")}
+    own = ("pixel_mm", "turn_deg", "beyond_mm", "shaken", "pairs_per_scene", "window", "processes")
+    stream = {key: hints[key] for key in own}
     if unknown := sorted(options.keys() - scene.keys() - stream.keys()):
         raise InputError(
             f"simulation: the key {unknown[0]!r} is unknown; choose of {', '.join(sorted(scene | stream))}."
@@ -103,13 +104,14 @@ def _hearts(experiment: Experiment):
         seed=experiment.seed,
         **{key: value for key, value in options.items() if key in stream},
     )
-    # Neighbouring frames as they are: what the network will be asked for.
+    # Neighbouring frames as they are: what the network will be asked for, and the wall alone.
     as_they_are = replace(
         pairs,
         groups=tuple(validation) or pairs.groups,
         policy=PairPolicy(spacings=(0,)),
         pixel_mm=_VALIDATION_PIXEL_MM,
         turn_deg=0.0,
+        beyond_mm=0.0,
         shaken=0.0,
         pairs_per_scene=_VALIDATION_PAIRS_PER_SCENE,
         window=1,

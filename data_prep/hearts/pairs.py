@@ -44,7 +44,9 @@ class HeartPairs:
 
     Scenes enter one after the other; each example is of one of the `window` newest, so that neighbouring examples
     show different hearts. The motion is known in the myocardium, in the atrial wall next to it, and in half of the
-    scenes in everything around, but not in blood whose speckle does not last.
+    scenes in everything around, but not in blood whose speckle does not last. Where it is not, the motion of the
+    nearest wall can be taught in a band beside it (`beyond_mm`): a contour lies on the very border, where a network that
+    sees still surroundings one pixel further on moves only half as far.
 
     Attributes:
         groups: lists of hearts; each list gives the same share of scenes, each heart the same share of its list's.
@@ -53,6 +55,7 @@ class HeartPairs:
         settings: bounds of the scenes.
         pixel_mm: bounds of the pixel size: crops are resampled.
         turn_deg: crops are turned by up to so many degrees to either side, and mirrored at random.
+        beyond_mm: width of that band.
         shaken: probability that the second image is moved as a whole, as by the hand that holds the probe.
         pairs_per_scene: examples after which a scene gives place to the next.
         window: scenes that are in use at a time.
@@ -67,6 +70,7 @@ class HeartPairs:
     settings: SceneSettings = field(default_factory=SceneSettings)
     pixel_mm: tuple[float, float] = (0.27, 0.8)
     turn_deg: float = 20.0
+    beyond_mm: float = 0.0
     shaken: float = 0.3
     pairs_per_scene: int = 96
     window: int = 32
@@ -78,7 +82,7 @@ class HeartPairs:
         if not self.groups or not all(self.groups):
             raise InputError("There is no heart to simulate; name templates, or procedural hearts.")
         require_ordered("pixel_mm", self.pixel_mm, above=0.0)
-        for name, least in (("turn_deg", 0), ("pairs_per_scene", 1), ("window", 1), ("processes", 0)):
+        for name, least in (("turn_deg", 0), ("beyond_mm", 0), ("pairs_per_scene", 1), ("window", 1), ("processes", 0)):
             if not least <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be {least} or more, found {getattr(self, name)}.")
         require_fraction("shaken", self.shaken)
@@ -160,6 +164,8 @@ class HeartPairs:
                 cavity = np.rint(_placed(scene.mesh[first, :, 0], to1)).astype(np.int32)
                 cv2.fillPoly(mask, [cavity], 0.0)
             mask[wall] = 1
+        if self.beyond_mm:
+            flow, mask = _extended(flow, mask, wall, self.beyond_mm / pixel)
         seen = cv2.warpAffine(scene.sector.astype(np.uint8), to1[:2], self.crop[::-1], flags=cv2.INTER_NEAREST)
         mask *= seen
         pair = FramePair(image1, image2, flow * mask[..., None], mask, (pixel, pixel), name)
@@ -184,6 +190,19 @@ def _motion(points, triangles, frames: tuple[int, int], to: tuple, crop) -> tupl
     """Flow (H, W, 2) and mask (H, W) of a triangulation whose points (T, N, 2) move from one frame to the other."""
     start, stop = (_placed(points[frame], placement) for frame, placement in zip(frames, to, strict=True))
     return fill_triangles(start, stop - start, triangles, crop)
+
+
+def _extended(flow: np.ndarray, mask: np.ndarray, wall: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Flow and mask with the motion of the nearest wall wherever nothing is known within `width` pixels of it."""
+    if not wall.any():
+        return flow, mask
+    distance, label = cv2.distanceTransformWithLabels(
+        (~wall).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros((label.max() + 1, 2), flow.dtype)
+    of_label[label[wall]] = flow[wall]
+    band = (mask == 0) & (distance <= width)
+    return np.where(band[..., None], of_label[label], flow), np.where(band, np.float32(1), mask)
 
 
 def _shake(crop: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

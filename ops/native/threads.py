@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
 
 from cpwc_keras.ops.native.kernels import cost_volume_rows, gradient_rows
+from cpwc_keras.processes import available_cores
 
 _WORTH_A_THREAD = 1_000_000
 """Multiplications below which waking another thread costs more than it saves."""
@@ -89,9 +89,7 @@ def _share(work, shape: tuple[int, ...], channels: int) -> None:
             other.result()
 
 
-@lru_cache(maxsize=1)
-def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_threads = lru_cache(maxsize=1)(available_cores)
 
 
 @lru_cache(maxsize=1)

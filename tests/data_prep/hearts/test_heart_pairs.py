@@ -102,6 +102,23 @@ def test_flow_is_that_of_the_mesh_when_nothing_is_turned():
     assert pair.spacing_mm == (0.2, 0.2)
 
 
+@pytest.mark.parametrize("moving", [0.0, 1.0])
+def test_beside_the_wall_its_motion_is_taught_where_nothing_else_is_known(moving):
+    settings = replace(CLEAN, moving=moving)
+    for index in (0, 5):
+        alone, beside = (pairs(seed=6, settings=settings, beyond_mm=width).sample(index) for width in (0.0, 3.0))
+        np.testing.assert_array_equal(beside.image1, alone.image1)
+        known, band = alone.mask > 0, (beside.mask > 0) & (alone.mask == 0)
+        np.testing.assert_array_equal(beside.flow[known], alone.flow[known])
+        assert (beside.mask[known] == 1).all() and (moving or band.any())
+        wall = np.argwhere(known)
+        for place in np.argwhere(band)[::37]:
+            away = np.linalg.norm(wall - place, axis=1)
+            assert away.min() * alone.spacing_mm[0] < 3.2
+            nearest = alone.flow[tuple(wall[away < away.min() + 1.5].T)]  # the distance is that of a 5 × 5 mask
+            assert np.linalg.norm(nearest - beside.flow[tuple(place)], axis=1).min() < 1e-5
+
+
 def test_a_scene_shows_its_mesh_and_the_wall_beyond_the_annulus():
     scene = simulate_scene(item(), CLEAN, [0])
     assert scene.frames.dtype == np.uint8 and scene.frames.shape[0] == 4
