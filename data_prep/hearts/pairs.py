@@ -45,8 +45,8 @@ class HeartPairs:
     Scenes enter one after the other; each example is of one of the `window` newest, so that neighbouring examples
     show different hearts. The motion is known in the myocardium, in the atrial wall next to it, and in half of the
     scenes in everything around, but not in blood whose speckle does not last. Where it is not, the motion of the
-    nearest wall can be taught in a band beside it (`beyond_mm`): a contour lies on the very border, where a network that
-    sees still surroundings one pixel further on moves only half as far.
+    nearest wall can be taught in a band beside it (`beyond_mm`): a contour lies on the very border, and a network that
+    sees still surroundings beyond it makes the motion there too small.
 
     Attributes:
         groups: lists of hearts; each list gives the same share of scenes, each heart the same share of its list's.
