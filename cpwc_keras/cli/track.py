@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -22,6 +23,14 @@ _composition = click.option(
     show_default=True,
     help="Average forward and backward motion (section II-B.5 of the paper).",
 )
+_engine = click.option(
+    "--engine",
+    type=click.Choice(["keras", "openvino", "onnx"]),
+    default="keras",
+    show_default=True,
+    help="What runs the network. For another one it is exported once, which takes a minute, and kept in a cache "
+    "folder (CPWC_CACHE, else ~/.cache/cpwc-keras); Keras is not needed then.",
+)
 _reach = reach_option(3, "1 is the paper's way.")
 _dense_flow = click.option(
     "--dense-flow", is_flag=True, help="Keep the motion of every pixel in tracking.h5 (large; slower)."
@@ -34,6 +43,7 @@ _dense_flow = click.option(
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
 @_tracker
 @precision_option
+@_engine
 @_composition
 @_reach
 @click.option("--spacing", nargs=2, type=float, metavar="ROW COL", help="Size of a pixel in mm, where INPUT has none.")
@@ -43,7 +53,7 @@ _dense_flow = click.option(
     "--es", type=int, metavar="FRAME", help="End-systolic frame.  [default: as the contour says, or estimated]"
 )
 @_dense_flow
-def track(input, contour, output, tracker, precision, composition, reach, spacing, frame_rate, ed, es, dense_flow):
+def track(input, contour, output, **options):
     """Track a left-ventricular contour through the cine loop INPUT and measure its strain.
 
     INPUT is a multi-frame DICOM, NIfTI, MetaImage, MP4, AVI, GIF or the project's own sequence file. Spacing and frame
@@ -63,27 +73,23 @@ def track(input, contour, output, tracker, precision, composition, reach, spacin
     Writes tracking.h5 (the contour in every frame), strain.csv, summary.json, overlay.mp4, overlay.png and strain.png.
     No file holds the patient's name.
     """
-    _track(
-        input, contour, output, tracker, precision, composition, reach, dense_flow, spacing or None, frame_rate, ed, es
-    )
+    _track(input, contour, output, **options)
 
 
-@click.command()
-@click.option("-o", "--output", default="demo", show_default=True, type=click.Path(path_type=Path),
-              help="Folder for the results.")  # fmt: skip
 @_tracker
 @precision_option
+@_engine
 @_composition
 @_reach
 @_dense_flow
-def demo(output, tracker, precision, composition, reach, dense_flow):
+def demo(output, **options):
     """Track a real apical four-chamber loop that comes with pydicom: 30 frames, about one beat.
 
     The contour was drawn by eye, by people who are no cardiologists. Writes the same files as track.
     """
     from pydicom import examples
 
-    _track(Path(examples.get_path("ybr_color")), None, output, tracker, precision, composition, reach, dense_flow)
+    _track(Path(examples.get_path("ybr_color")), None, output, **options)
 
 
 def demo_contour():
@@ -97,8 +103,8 @@ def demo_contour():
 
 
 def _track(
-    path, contour_path, output, tracker, precision, composition, reach, dense_flow, spacing=None, frame_rate=None,
-    ed=None, es=None,
+    path, contour_path, output, tracker, precision, engine, composition, reach, dense_flow, spacing=(),
+    frame_rate=None, ed=None, es=None,
 ):  # fmt: skip
     from rich.console import Console
 
@@ -113,14 +119,16 @@ def _track(
 
     # All that can be wrong is found before anything is printed or created.
     contour = read_contour(contour_path) if contour_path else demo_contour()
+    spacing = tuple(spacing or ()) or None
     loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
     contour = place_contour(loop, contour, ed, es)
-    if names_network(tracker):
+    console = Console()
+    if names_network(tracker) and engine == "keras":
         import_keras_quietly()
-    run, _ = as_tracker(tracker, precision)
+    with nullcontext() if engine == "keras" else console.status(f"preparing the network for {engine}"):
+        run, _ = as_tracker(tracker, precision, engine)
     folder = output_folder(output)
 
-    console = Console()
     size = "×".join(str(n) for n in loop.frames.shape[1:])
     console.print(f"{path}: {len(loop)} frames of {size}", soft_wrap=True)
     if contour.note:
@@ -133,7 +141,7 @@ def _track(
 
         result = track_loop(loop, contour, run, composition, keep_flow=dense_flow, on_progress=advance, reach=reach)
     settings = {
-        "tracker": tracker, "precision": getattr(run, "precision", None), "composition": composition,
+        "tracker": tracker, "precision": getattr(run, "precision", None), "engine": engine, "composition": composition,
         "reach": reach, "spacing_mm": spacing, "frame_rate_hz": frame_rate, "ed": ed, "es": es,
         "dense_flow": dense_flow, "contour_note": contour.note,
     }  # fmt: skip

@@ -136,6 +136,7 @@ def track(
     on_progress: Callable[[int, int], None] | None = None,
     precision: str = "float32",
     reach: int = REACH,
+    engine: str = "keras",
 ) -> TrackingResult:
     """Carry a contour from end-diastole through the whole loop, forward to its end and backward to its start.
 
@@ -163,6 +164,8 @@ def track(
             (`cpwc_keras.models.precision`).
         reach: how many frames apart the images of a pair may be; 1 follows each frame from the one before, as the
             paper does.
+        engine: what runs a network that is named by `tracker`: "keras", "openvino" or "onnx"
+            (`cpwc_keras.tracking.engines`).
 
     Raises:
         InputError: the contour does not fit the loop, a frame index lies beyond it, the tracker is unknown, or the
@@ -175,7 +178,7 @@ def track(
     points, ed, es = start.points, start.frame, start.es_frame
     if points.ndim == 2 and n_points is not None:
         points = resample(points, n_points)
-    run, name = as_tracker(tracker, precision)
+    run, name = as_tracker(tracker, precision, engine)
     total = len(loop) - 1
     flows = np.zeros((total, *loop.frames.shape[1:], 2), np.float32) if keep_flow else None
     reached = {ed}

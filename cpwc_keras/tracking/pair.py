@@ -11,6 +11,7 @@ import numpy as np
 from cpwc_keras.baselines.catalog import BASELINES
 from cpwc_keras.baselines.external import last_line, onnx_tracker, python_tracker
 from cpwc_keras.errors import InputError
+from cpwc_keras.tracking.engines import engine_model, require_engine
 
 Tracker = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """``tracker(first, second)``: two (B, H, W) float32 in [0, 1] → flow (B, H, W, 2) in pixels, first to second."""
@@ -54,7 +55,9 @@ class NetworkTracker:
         return np.asarray(self.model.predict_on_batch(images), np.float32)
 
 
-def as_tracker(tracker: Tracker | str | Path | None, precision: str = "float32") -> tuple[Tracker, str]:
+def as_tracker(
+    tracker: Tracker | str | Path | None, precision: str = "float32", engine: str = "keras"
+) -> tuple[Tracker, str]:
     """A tracker and its name, from whatever names one.
 
     Args:
@@ -62,10 +65,11 @@ def as_tracker(tracker: Tracker | str | Path | None, precision: str = "float32")
             file; an ONNX model (`….onnx`); a Python callable (`module:function`, `file.py:function`); or None for the
             default preset.
         precision: in which a network named so calculates, one of `cpwc_keras.models.precision.PRECISIONS`.
+        engine: what runs it, one of `cpwc_keras.tracking.engines.ENGINES`.
 
     Raises:
         InputError: no baseline or preset has this name, and it is no weights file; or what it names cannot be used; or
-            the precision is unknown.
+            the precision or the engine is unknown or cannot be used.
     """
     if callable(tracker):
         return tracker, getattr(tracker, "__name__", type(tracker).__name__)
@@ -87,7 +91,11 @@ def as_tracker(tracker: Tracker | str | Path | None, precision: str = "float32")
             "(module:function)."
         )
     name = Path(source).name
-    return NetworkTracker(load_model(source, precision), name, _ranges(source)), name
+    if require_engine(engine, precision) == "keras":
+        model = load_model(source, precision)
+    else:
+        model = engine_model(source, engine, precision)
+    return NetworkTracker(model, name, _ranges(source)), name
 
 
 def _ranges(source: str) -> dict | None:
