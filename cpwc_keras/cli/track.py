@@ -76,6 +76,9 @@ def track(input, contour, output, **options):
     _track(input, contour, output, **options)
 
 
+@click.command()
+@click.option("-o", "--output", default="demo", show_default=True, type=click.Path(path_type=Path),
+              help="Folder for the results.")  # fmt: skip
 @_tracker
 @precision_option
 @_engine
