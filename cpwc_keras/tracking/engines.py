@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -17,13 +18,16 @@ import numpy as np
 
 from cpwc_keras import __version__
 from cpwc_keras.errors import InputError
-from cpwc_keras.files import locked_folder, output_folder
+from cpwc_keras.files import output_folder, write_errors_named
 
 ENGINES = ("keras", "openvino", "onnx")
 """What can run a network."""
 
 _SUFFIXES = {"openvino": ".xml", "onnx": ".onnx"}
 _MODULES = {"openvino": "openvino", "onnx": "onnxruntime"}
+_LIST = "whole.json"
+"""Beside an exported network: the SHA-256 of each of its files, written last."""
+
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -110,13 +114,23 @@ def cache_folder() -> Path:
 def _exported(source: str, engine: str) -> Path:
     """The exported network, made if it is not there, or is not what was written there."""
     folder = cache_folder() / f"{_digest(source)[:16]}-{__version__}-{engine}"
-    path = folder / f"network{_SUFFIXES[engine]}"
-    if _whole(folder):
-        return path
-    with locked_folder(folder):  # two runs at once make it once
-        if not _whole(folder):
-            _make(source, engine, path)
-    return path
+    name = f"network{_SUFFIXES[engine]}"
+    if not _whole(folder):
+        # Made beside, then renamed: of two runs at once each makes it, and the first to end is kept.
+        scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            _make(source, engine, scratch / name)
+            if not _whole(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            with write_errors_named(folder):
+                try:
+                    scratch.rename(folder)
+                except OSError:
+                    if not _whole(folder):
+                        raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return folder / name
 
 
 def _make(source: str, engine: str, path: Path) -> None:
@@ -125,16 +139,15 @@ def _make(source: str, engine: str, path: Path) -> None:
     from cpwc_keras.quiet import import_keras_quietly
 
     import_keras_quietly()
-    for old in path.parent.glob(f"{path.stem}.*"):
-        old.unlink()
     files, _ = export_network(load_model(source, "float32"), path, engine)
-    (path.parent / "whole.json").write_text(json.dumps({file.name: _sha256(file) for file in files}) + "\n")
+    with write_errors_named(path):
+        (path.parent / _LIST).write_text(json.dumps({file.name: _sha256(file) for file in files}) + "\n")
 
 
 def _whole(folder: Path) -> bool:
     """Whether everything lies there as it was written."""
     try:
-        listed = json.loads((folder / "whole.json").read_text())
+        listed = json.loads((folder / _LIST).read_text())
         return bool(listed) and all(_sha256(folder / name) == digest for name, digest in listed.items())
     except (OSError, ValueError, AttributeError, TypeError):
         return False
