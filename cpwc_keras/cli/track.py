@@ -144,9 +144,9 @@ def _track(
 
         result = track_loop(loop, contour, run, composition, keep_flow=dense_flow, on_progress=advance, reach=reach)
     settings = {
-        "tracker": tracker, "precision": getattr(run, "precision", None), "engine": engine, "composition": composition,
-        "reach": reach, "spacing_mm": spacing, "frame_rate_hz": frame_rate, "ed": ed, "es": es,
-        "dense_flow": dense_flow, "contour_note": contour.note,
+        "tracker": tracker, "precision": getattr(run, "precision", None), "engine": getattr(run, "engine", None),
+        "composition": composition, "reach": reach, "spacing_mm": spacing, "frame_rate_hz": frame_rate, "ed": ed,
+        "es": es, "dense_flow": dense_flow, "contour_note": contour.note,
     }  # fmt: skip
     with progress_bar(console, "files") as progress:
         task = progress.add_task("writing", total=6)
@@ -168,7 +168,7 @@ def _show(console, result, files):
     table.add_row("MAPSE", f"{result.annular_excursion:.1f} {unit}", relative)
     source = "estimated, the smallest cavity" if result.es_estimated else "as given"
     table.add_row("ED, ES", f"{result.ed}, {result.es}", f"frames; end-systole {source}")
-    between = "a frame between ED and ES, median of forward against backward motion; small does not prove it right"
+    between = "a step between ED and ES, median of forward against backward motion; small does not prove it right"
     table.add_row("disagreement", f"{result.median_disagreement:.2f} {unit}", between)
     averaged = "forward and backward averaged" if result.composition else "forward only"
     apart = "neighbouring frames" if result.reach == 1 else f"frames up to {result.reach} apart"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from cpwc_keras.models.convolutions import Convolution, TransposedConvolution
+from cpwc_keras.models.convolutions import Conv2D, Conv2DTranspose
 
 PYRAMID_FILTERS = (16, 32, 64, 96, 128, 196)
 ESTIMATOR_FILTERS = (128, 128, 96, 64, 32)
@@ -21,7 +21,7 @@ def leaky_relu(x):
 
 def convolution(filters: int, *, strides: int = 1, dilation: int = 1, weight_decay: float, name: str):
     """3×3 convolution, LeakyReLU 0.1, He initialisation (III-C.2), L2 on the kernel (eq. (1))."""
-    return Convolution(
+    return Conv2D(
         filters,
         3,
         strides=strides,
@@ -40,7 +40,7 @@ def flow_head(*, weight_decay: float, name: str):
     In float32 under any precision policy: half precision would round a flow of 20 px to the next 0.1 px. Initialised
     near zero, so that the first warps leave the features where they are rather than scatter them (`docs/decisions.md`).
     """
-    return Convolution(
+    return Conv2D(
         2,
         3,
         padding="same",
@@ -53,7 +53,7 @@ def flow_head(*, weight_decay: float, name: str):
 
 def upsampling(*, weight_decay: float, name: str, kernel_initializer="he_normal", dtype=None):
     """4×4 transposed convolution to two channels at twice the size, linear."""
-    return TransposedConvolution(
+    return Conv2DTranspose(
         2,
         4,
         strides=2,

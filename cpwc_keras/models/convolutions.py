@@ -3,6 +3,8 @@
 oneDNN, which calculates TensorFlow's convolutions on the CPU, takes the channels of bfloat16 in pairs. Where their
 number is odd and large enough it reads one number beyond the end of its input and multiplies it by zero: NaN, if what
 lies there happens to be NaN or infinite. A channel of zeros more costs nothing that can be measured.
+
+The layers have the names of those of Keras, since Keras' own weights files name what they hold by them.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ def join(maps: list):
     return _even(ops.concatenate(maps, axis=-1) if len(maps) > 1 else maps[0])
 
 
-class Convolution(layers.Conv2D):
+class Conv2D(layers.Conv2D):
     """`keras.layers.Conv2D`, which also takes what `join` returns: a channel of zeros beyond those of its kernel."""
 
     def build(self, input_shape):
@@ -35,10 +37,12 @@ class Convolution(layers.Conv2D):
         return super().convolution_op(inputs, _widened(kernel, inputs.shape[-1], axis=2))
 
 
-class TransposedConvolution(layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`, as `Convolution`."""
+class Conv2DTranspose(layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose` in the same way: linear, with a bias, as the networks here have it."""
 
     def build(self, input_shape):
+        if self.activation is not keras.activations.linear or not self.use_bias or self.output_padding is not None:
+            raise ValueError("only linear layers with a bias and without output_padding are supported")
         super().build(input_shape)
         self.input_spec = None
 

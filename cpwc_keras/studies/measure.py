@@ -47,7 +47,7 @@ class MeasureSettings:
     reach: int = 1
 
     def __post_init__(self):
-        require_reach(self.reach)
+        object.__setattr__(self, "reach", require_reach(self.reach))
         if self.beat_frames is not None and not 2 <= self.beat_frames < float("inf"):
             raise InputError(f"A beat of {self.beat_frames:g} frames is none; give its length in frames, 2 or more.")
         if self.spacing_mm is not None and not all(0 < size < float("inf") for size in self.spacing_mm):
@@ -142,8 +142,8 @@ def _compared(
         raise InputError(f"frame {ed}, end-diastole, has no reference contour to start from.")
     errors, n = _MotionErrors(motion, len(loop), spacing_mm), len(contour)
     start = np.concatenate([contour, wall])
-    carried, disagreement = _carried(loop, start, run, ed, settings, errors)
     followed = slice(None, n) if n else slice(None)
+    carried, disagreement = _carried(loop, start, run, ed, settings, errors, followed)
     scalars = {"disagreement_mm": _disagreement(disagreement[:, followed], ed, spacing_mm), **_seconds(errors.seconds)}
     curves = {}
     if motion is not None:
@@ -165,7 +165,13 @@ def _compared(
 
 
 def _carried(
-    loop: CineLoop, points: np.ndarray, run: Tracker, ed: int, settings: MeasureSettings, errors: _MotionErrors
+    loop: CineLoop,
+    points: np.ndarray,
+    run: Tracker,
+    ed: int,
+    settings: MeasureSettings,
+    errors: _MotionErrors,
+    judged: slice,
 ) -> tuple[np.ndarray, np.ndarray]:
     """`carry` as the settings say; every pair of neighbours is asked for where its true motion is known."""
     return carry(
@@ -176,6 +182,7 @@ def _carried(
         settings.composition,
         window=isinstance(run, NetworkTracker),
         reach=settings.reach,
+        judged=judged,
         neighbours=errors.motion is not None,
         on_step=errors,
     )
@@ -236,7 +243,7 @@ def _unlabelled(result: CaseResult, case: Case, loop: CineLoop, run: Tracker, se
             "draw the contour on an earlier end-diastolic frame."
         )
     points, errors = resample(contour.points, CONTOUR_POINTS), _MotionErrors(None, len(loop), result.spacing_mm)
-    carried, disagreement = _carried(loop, points, run, ed, settings, errors)
+    carried, disagreement = _carried(loop, points, run, ed, settings, errors, slice(None))
     curve = strain.longitudinal_strain(carried, result.spacing_mm, ed)
     returns = closures(carried, result.spacing_mm, ed, beat_frames)
     return replace(

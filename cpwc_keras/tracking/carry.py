@@ -70,6 +70,7 @@ def carry(
     composition: bool = True,
     window: bool = False,
     reach: int = 1,
+    judged: slice = slice(None),
     neighbours: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -91,6 +92,7 @@ def carry(
         composition: average both directions.
         window: show the tracker the points with a margin instead of the whole image.
         reach: how many frames apart the images of a pair may be.
+        judged: of the points, those whose motion decides whether both directions agree.
         neighbours: estimate every pair of neighbours, also where the points are followed from a key frame.
         on_step: called with the motion of each pair as it comes.
 
@@ -103,7 +105,7 @@ def carry(
         InputError: the tracker returned something else than finite flows of the images' size, or `reach` is less than
             one frame.
     """
-    require_reach(reach)
+    reach = require_reach(reach)
     shape = loop.frames.shape[1:]
     carried = np.empty((len(loop), *points.shape))
     disagreement = np.zeros_like(carried)
@@ -124,7 +126,7 @@ def carry(
             followed = before if np.array_equal(loop.frames[before], loop.frames[there]) else key
             displacement, missed = follow(followed, there)
             far = followed != before
-            if far and np.percentile(np.linalg.norm(missed, axis=-1), 90) > _DISAGREEMENT_PX:
+            if far and np.percentile(np.linalg.norm(missed[judged], axis=-1), 90) > _DISAGREEMENT_PX:
                 key = followed = before
                 displacement, missed = follow(before, there)
             elif far and neighbours:

@@ -118,7 +118,7 @@ class TrackingResult:
 
     @property
     def median_disagreement(self) -> float:
-        """Median disagreement between end-diastole and end-systole, in `unit` a frame."""
+        """Median disagreement between end-diastole and end-systole, in `unit` a step (of up to `reach` frames)."""
         first, last = sorted((self.ed, self.es))
         steps = np.delete(self.disagreement[first : last + 1], self.ed - first, axis=0)
         return float(np.median(steps)) if len(steps) else 0.0
@@ -171,7 +171,7 @@ def track(
         InputError: the contour does not fit the loop, a frame index lies beyond it, the tracker is unknown, or the
             reach is less than one frame.
     """
-    require_reach(reach)
+    reach = require_reach(reach)
     if isinstance(loop, str | Path):
         loop = read(loop)
     start = place_contour(loop, contour, frame, es)
@@ -191,7 +191,9 @@ def track(
             on_progress(len(reached) - 1, total)
 
     window = isinstance(run, NetworkTracker) and not keep_flow
-    carried, disagreement = carry(loop, points, run, ed, composition, window, reach, keep_flow, on_step)
+    carried, disagreement = carry(
+        loop, points, run, ed, composition, window, reach, neighbours=keep_flow, on_step=on_step
+    )
     estimated = es is None
     if estimated:
         endocardium = carried if carried.ndim == 3 else carried[:, :, 0]

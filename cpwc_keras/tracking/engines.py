@@ -6,37 +6,49 @@ there without Keras: ``CPWC_CACHE``, else ``$XDG_CACHE_HOME/cpwc-keras``, else `
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from cpwc_keras import __version__
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import output_folder, write_errors_named
+from cpwc_keras.io.input_file import open_input
+from cpwc_keras.models.precision import require_precision
 
 ENGINES = ("keras", "openvino", "onnx")
 """What can run a network."""
 
-_SUFFIXES = {"openvino": ".xml", "onnx": ".onnx"}
+EXPORT = 1
+"""Counts up when what is exported changes; part of the name under which it is kept."""
+
+_FILES = {"openvino": ("network.xml", "network.bin"), "onnx": ("network.onnx",)}
+"""What an export consists of; the first is the one to load."""
+
 _MODULES = {"openvino": "openvino", "onnx": "onnxruntime"}
+
 _LIST = "whole.json"
 """Beside an exported network: the SHA-256 of each of its files, written last."""
 
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_ABANDONED_S = 3600
+"""After so long, what a run was making and did not finish is removed."""
 
 
 def require_engine(name: str, precision: str = "float32") -> str:
     """The engine itself.
 
     Raises:
-        InputError: there is no such engine, it is not installed, or it does not know the precision.
+        InputError: there is no such engine or precision, it is not installed, or it does not know the precision.
     """
+    require_precision(precision)
     if name not in ENGINES:
         raise InputError(f"Engine {name!r} is unknown; choose one of {', '.join(ENGINES)}.")
     if name != "keras":
@@ -57,7 +69,7 @@ def engine_model(source: str, engine: str, precision: str = "float32"):
     Args:
         source: name of a preset, or a weights file.
         engine: "openvino" or "onnx".
-        precision: "float32", or "bfloat16" (OpenVINO; on a processor without it OpenVINO takes float32).
+        precision: "float32", or "bfloat16" (OpenVINO, on a processor that knows it; else float32, with a warning).
 
     Raises:
         InputError: as `require_engine`; or the network cannot be loaded or exported.
@@ -68,7 +80,7 @@ def engine_model(source: str, engine: str, precision: str = "float32"):
 
 
 class _Onnx:
-    compute_dtype = "float32"
+    engine, compute_dtype = "onnx", "float32"
 
     def __init__(self, path: Path):
         import onnxruntime
@@ -81,11 +93,17 @@ class _Onnx:
 
 
 class _OpenVino:
+    engine = "openvino"
+
     def __init__(self, path: Path, precision: str):
         import openvino
 
         self._core, self._path = openvino.Core(), path
-        self._options = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        if precision == "bfloat16" and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            warnings.warn("OpenVINO knows no bfloat16 on this processor; it calculates in float32.", stacklevel=2)
+            precision = "float32"
+        hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+        self._options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         self._compiled = {}
         self.compute_dtype = precision
 
@@ -99,57 +117,73 @@ class _OpenVino:
 
 
 def cache_folder() -> Path:
-    """Where exported networks are kept, or a temporary folder where nothing can be written there."""
+    """Where exported networks are kept; not made by asking."""
     chosen = os.environ.get("CPWC_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(chosen) if chosen else base / "cpwc-keras"
-    try:
-        return output_folder(folder / "engines")
-    except InputError as error:
-        elsewhere = Path(tempfile.mkdtemp(prefix="cpwc-keras-"))
-        warnings.warn(f"{error} Exported networks go to {elsewhere}, for this time.", stacklevel=2)
-        return elsewhere
+    return (Path(chosen) if chosen else base / "cpwc-keras") / "engines"
 
 
 def _exported(source: str, engine: str) -> Path:
     """The exported network, made if it is not there, or is not what was written there."""
-    folder = cache_folder() / f"{_digest(source)[:16]}-{__version__}-{engine}"
-    name = f"network{_SUFFIXES[engine]}"
-    if not _whole(folder):
-        # Made beside, then renamed: of two runs at once each makes it, and the first to end is kept.
-        scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    name = f"{_digest(source)[:16]}-{__version__}-{EXPORT}-{engine}"
+    folder = cache_folder() / name
+    if not _whole(folder, engine):  # asked first: a cache that is there may be read-only
+        folder = _writable() / name
+        _make(source, engine, folder)
+    return folder / _FILES[engine][0]
+
+
+def _writable() -> Path:
+    """The cache folder, or one for this process alone."""
+    try:
+        folder = output_folder(cache_folder())
+    except InputError as error:
+        folder = Path(tempfile.mkdtemp(prefix="cpwc-keras-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        warnings.warn(f"{error} Exported networks go to {folder}, for this time.", stacklevel=2)
+    for left in folder.glob(".making-*"):
         try:
-            _make(source, engine, scratch / name)
-            if not _whole(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-            with write_errors_named(folder):
-                try:
-                    scratch.rename(folder)
-                except OSError:
-                    if not _whole(folder):
-                        raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    return folder / name
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError:
+            continue  # its own run has just finished
+    return folder
 
 
-def _make(source: str, engine: str, path: Path) -> None:
+def _make(source: str, engine: str, folder: Path) -> None:
+    """Export into a folder beside, then rename: of two runs at once each makes it, and the first to end is kept."""
     from cpwc_keras.models.export import export_network
     from cpwc_keras.models.presets import load_model
     from cpwc_keras.quiet import import_keras_quietly
 
     import_keras_quietly()
-    files, _ = export_network(load_model(source, "float32"), path, engine)
-    with write_errors_named(path):
-        (path.parent / _LIST).write_text(json.dumps({file.name: _sha256(file) for file in files}) + "\n")
+    scratch = folder.parent / f".making-{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        with write_errors_named(folder):
+            scratch.mkdir()
+            files, _ = export_network(load_model(source, "float32"), scratch / _FILES[engine][0], engine)
+            (scratch / _LIST).write_text(json.dumps({file.name: _sha256(file) for file in files}) + "\n")
+            if not _whole(folder, engine):
+                shutil.rmtree(folder, ignore_errors=True)
+            try:
+                scratch.rename(folder)
+            except OSError as error:
+                if not _whole(folder, engine):
+                    raise bad_file(
+                        folder, "something that cannot be replaced", "an exported network", "remove it"
+                    ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _whole(folder: Path) -> bool:
+def _whole(folder: Path, engine: str) -> bool:
     """Whether everything lies there as it was written."""
     try:
         listed = json.loads((folder / _LIST).read_text())
-        return bool(listed) and all(_sha256(folder / name) == digest for name, digest in listed.items())
-    except (OSError, ValueError, AttributeError, TypeError):
+        return set(listed) == set(_FILES[engine]) and all(
+            _sha256(folder / name) == digest for name, digest in listed.items()
+        )
+    except (InputError, OSError, ValueError, RecursionError, AttributeError, TypeError):
         return False
 
 
@@ -161,5 +195,5 @@ def _digest(source: str) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
+    with open_input(path) as (file, _):
         return hashlib.file_digest(file, "sha256").hexdigest()

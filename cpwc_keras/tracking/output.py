@@ -206,7 +206,7 @@ def _picture(result, loop, frame: int, rows: slice, columns: slice, with_initial
     time = f"  {frame / result.frame_rate_hz:.2f} s" if result.frame_rate_hz else ""
     write_text(canvas, f"frame {frame}{time}{mark}", 16, 14, 20)
     write_text(canvas, f"strain {result.strain[frame]:.1f} %", width - 16, 14, 20, anchor="ra")
-    label = f"disagreement ({result.unit} a frame)"
+    label = f"disagreement ({result.unit} a step)"
     return color_bar(canvas, 16, height - 34, 140, 7, label, f"{largest:.2g}")
 
 

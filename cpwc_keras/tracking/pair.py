@@ -49,6 +49,11 @@ class NetworkTracker:
         """In which the model calculates, as Keras calls it: "float32", "bfloat16"."""
         return getattr(self.model, "compute_dtype", None)
 
+    @property
+    def engine(self) -> str:
+        """What runs the model, one of `cpwc_keras.tracking.engines.ENGINES`."""
+        return getattr(self.model, "engine", "keras")
+
     def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """The flow from the first images to the second, as `Tracker`."""
         images = [np.ascontiguousarray(images[..., None], np.float32) for images in (first, second)]
@@ -73,6 +78,7 @@ def as_tracker(
     """
     if callable(tracker):
         return tracker, getattr(tracker, "__name__", type(tracker).__name__)
+    require_engine(engine, precision)
     if not names_network(tracker):
         spec = str(tracker)
         if spec in BASELINES:
@@ -91,10 +97,7 @@ def as_tracker(
             "(module:function)."
         )
     name = Path(source).name
-    if require_engine(engine, precision) == "keras":
-        model = load_model(source, precision)
-    else:
-        model = engine_model(source, engine, precision)
+    model = load_model(source, precision) if engine == "keras" else engine_model(source, engine, precision)
     return NetworkTracker(model, name, _ranges(source)), name
 
 

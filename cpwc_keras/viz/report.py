@@ -60,7 +60,7 @@ def strain_figure(
     median, high = np.percentile(disagreement, [50, 90], axis=1)
     low.fill_between(time, 0, high, color=_TRUST, alpha=0.2, linewidth=0, label="90 % of the points")
     low.plot(time, median, color=_TRUST, linewidth=1.4, label="median")
-    low.set_ylabel(f"disagreement\n({unit} a frame)")
+    low.set_ylabel(f"disagreement\n({unit} a step)")
     low.set_ylim(0, max(float(high.max()) * 1.35, 1e-3))
     low.legend(loc="upper center", frameon=False, ncols=2, fontsize=8, labelcolor=_INK)
     low.set_xlabel("time (s)" if frame_rate_hz else "frame")

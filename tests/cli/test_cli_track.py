@@ -71,7 +71,7 @@ def test_options_arrive(inputs):
     summary = json.loads((inputs / "out" / "summary.json").read_text())
     assert summary["spacing_mm"] == [0.5, 0.25] and summary["frame_rate_hz"] == 40
     assert (summary["ed_frame"], summary["es_frame"], summary["es_estimated"]) == (1, 3, False)
-    assert summary["reach_frames"] == 2 and summary["settings"]["engine"] == "keras"
+    assert summary["reach_frames"] == 2 and summary["settings"]["engine"] is None
     assert summary["composition"] is False and summary["settings"]["dense_flow"] is True
     assert summary["input_sha256"] == cpwc_keras.tracking.output.sha256(inputs / "loop.h5")
 

@@ -1,16 +1,19 @@
 """Convolutions of bfloat16 maps with an odd number of channels."""
 
+import re
+
+import h5py
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from cpwc_keras.models import CPWCNet
-from cpwc_keras.models.convolutions import Convolution, TransposedConvolution, join
+from cpwc_keras.models.convolutions import Conv2D, Conv2DTranspose, join
 
 LAYERS = {
-    "convolution": lambda dtype: Convolution(8, 3, padding="same", dtype=dtype),
-    "transposed": lambda dtype: TransposedConvolution(2, 4, strides=2, padding="same", dtype=dtype),
+    "convolution": lambda dtype: Conv2D(8, 3, padding="same", dtype=dtype),
+    "transposed": lambda dtype: Conv2DTranspose(2, 4, strides=2, padding="same", dtype=dtype),
 }
 
 
@@ -41,6 +44,22 @@ def test_a_wrong_number_of_channels_is_refused():
         layer(np.ones((1, 6, 6, 7), np.float32))
 
 
+def test_keras_weights_files_name_what_they_hold_as_ever(tmp_path):
+    """Keras goes by the names of classes; files saved with `keras.layers.Conv2D` are to be read for good."""
+    network = CPWCNet(finest_level=5)
+    network.save_weights(tmp_path / "network.weights.h5")
+    with h5py.File(tmp_path / "network.weights.h5") as file:
+        names = []
+        file.visit(names.append)
+    held = {part for name in names for part in name.split("/") if part.startswith("conv") and part != "convolutions"}
+    assert held and all(re.fullmatch(r"conv2d(_transpose)?(_\d+)?", name) for name in held), held
+
+
+def test_what_the_transposed_convolution_leaves_out_is_refused():
+    with pytest.raises(ValueError, match="only linear layers with a bias"):
+        Conv2DTranspose(2, 4, strides=2, activation="relu").build((1, 4, 4, 3))
+
+
 @pytest.mark.parametrize("channels", [629, 661])
 def test_nothing_beyond_the_maps_is_read(channels):
     """On processors that multiply bfloat16, `keras.layers.Conv2D` returns NaN here."""
@@ -48,11 +67,11 @@ def test_nothing_beyond_the_maps_is_read(channels):
     maps = rng.standard_normal((3, 24, 24, channels)).astype(np.float32)
     maps[2] = np.nan
     both = ops.cast(maps, "bfloat16")[:2]  # TensorFlow shares the memory: the next numbers are NaN
-    layer = Convolution(128, 3, padding="same", dtype="mixed_bfloat16")
+    layer = Conv2D(128, 3, padding="same", dtype="mixed_bfloat16")
     assert np.isfinite(np.asarray(ops.cast(layer(both), "float32"))).all()
 
 
-def test_no_convolution_of_the_network_sees_an_odd_number(monkeypatch):
+def test_convolutions_of_the_network_see_even_numbers(monkeypatch):
     seen = []
     original = keras.layers.Conv2D.convolution_op
 

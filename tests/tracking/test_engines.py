@@ -1,6 +1,7 @@
 """The same network run by other programs."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ pytest.importorskip("openvino")
 
 import keras
 
+from cpwc_keras.cli.track import track as track_command
 from cpwc_keras.errors import InputError
 from cpwc_keras.models import CPWCNet
 from cpwc_keras.models.weights_file import save_network
@@ -65,31 +67,86 @@ def test_a_network_is_exported_once(weights, monkeypatch):
     engines.engine_model(weights, "onnx")
 
 
-def test_what_was_changed_in_the_cache_is_made_anew(weights, cache):
-    expected = engines.engine_model(weights, "onnx").predict_on_batch([images[..., None] for images in PAIR])
+def test_what_was_changed_in_the_cache_is_made_anew(weights, cache, monkeypatch):
+    images = [image[..., None] for image in PAIR]
+    expected = engines.engine_model(weights, "onnx").predict_on_batch(images)
     (path,) = cache.glob("engines/*-onnx/network.onnx")
     path.write_bytes(path.read_bytes()[:-100])
-    found = engines.engine_model(weights, "onnx").predict_on_batch([images[..., None] for images in PAIR])
+    found = engines.engine_model(weights, "onnx").predict_on_batch(images)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert engines._whole(path.parent, "onnx") and not list(cache.glob("engines/.making-*"))
     listed = path.parent / "whole.json"
-    for text in ("", "[]", "{}", "null", '{"network.onnx": 3}', json.dumps({"../../x": "00"})):
+    good = json.loads(listed.read_text())
+    digest = engines._sha256(listed)
+    bad = ["", "[]", "{}", "null", "[" * 100_000, '{"network.onnx": 3}', json.dumps(good | {"whole.json": digest})]
+    bad.append(json.dumps({"../" + path.parent.name + "/network.onnx": good["network.onnx"]}))
+    for text in bad:
         listed.write_text(text)
-        assert not engines._whole(path.parent)
+        assert not engines._whole(path.parent, "onnx"), text[:40]
+    listed.write_text(json.dumps(good))
+    assert engines._whole(path.parent, "onnx")
 
 
-def test_a_cache_that_cannot_be_written_is_replaced_by_a_temporary_one(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("CPWC_CACHE", str(tmp_path / "file" / "cache"))
+def test_the_first_of_two_runs_is_kept(weights, cache, monkeypatch):
+    first = engines._exported(weights, "onnx")
+    before = first.stat().st_ino
+
+    whole, told = engines._whole, []
+
+    def none_yet(*arguments):
+        told.append(whole(*arguments))
+        return len(told) > 1 and told[-1]
+
+    monkeypatch.setattr(engines, "_whole", none_yet)
+    assert engines._exported(weights, "onnx") == first and first.stat().st_ino == before
+
+
+def test_what_a_killed_run_left_is_removed(cache):
+    old, new = (cache / "engines" / f".making-{n}" for n in (1, 2))
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (1, 1))
+    engines._writable()
+    assert not old.exists() and new.exists()
+    new.rmdir()
+
+
+def test_a_cache_that_cannot_be_written_is_read_or_else_replaced_by_a_temporary_one(weights, tmp_path, monkeypatch):
+    path = engines._exported(weights, "onnx")
+
+    def refused(folder):
+        raise InputError(f"{folder}: cannot be written.")
+
+    monkeypatch.setattr(engines, "output_folder", refused)
+    assert engines._exported(weights, "onnx") == path
+    monkeypatch.setenv("CPWC_CACHE", str(tmp_path))
     with pytest.warns(UserWarning, match="for this time"):
-        folder = engines.cache_folder()
-    assert folder.is_dir()
+        assert engines._writable().is_dir()
 
 
-def test_what_cannot_be_is_refused(weights, monkeypatch):
+def test_openvino_in_bfloat16_is_close(weights):
+    half, _ = as_tracker(weights, "bfloat16", "openvino")
+    expected = as_tracker(weights)[0](*PAIR)
+    assert np.abs(half(*PAIR) - expected).max() < 0.05 * np.abs(expected).max() + 0.05
+    assert half.engine == "openvino" and half.precision in ("bfloat16", "float32")
+
+
+def test_what_cannot_be_is_refused(weights, monkeypatch, tmp_path):
     with pytest.raises(InputError, match="'tensorrt' is unknown; choose one of keras, openvino, onnx"):
         as_tracker(weights, engine="tensorrt")
+    with pytest.raises(InputError, match="'tensorrt' is unknown"):
+        as_tracker("dis", engine="tensorrt")
+    with pytest.raises(InputError, match="'float16' is unknown"):
+        as_tracker(weights, "float16", "openvino")
+    with pytest.raises(InputError, match="cannot be opened"):
+        as_tracker(str(tmp_path), engine="onnx")
     with pytest.raises(InputError, match="onnx calculates in float32, not bfloat16"):
         as_tracker(weights, "bfloat16", "onnx")
     monkeypatch.setitem(engines._MODULES, "openvino", "no_such_module")
-    with pytest.raises(InputError, match="pip install 'cpwc-keras\\[export\\]'"):
+    with pytest.raises(InputError, match=r"pip install 'cpwc-keras\[export\]'"):
         as_tracker(weights, engine="openvino")
+
+
+def test_the_command_line_offers_them_all():
+    (option,) = (option for option in track_command.params if option.name == "engine")
+    assert tuple(option.type.choices) == engines.ENGINES

@@ -85,10 +85,31 @@ def test_neighbours_are_estimated_too_where_they_are_asked_for():
 
 
 def test_a_frame_that_repeats_the_one_before_stays_where_that_is():
-    images = loop(7)
-    images.frames[4] = images.frames[3]
-    carried, _ = carry(images, POINTS, Biased(), reach=3)
-    np.testing.assert_array_equal(carried[4], carried[3])
+    images, tracker = loop(7), Biased()
+    images.frames[2] = images.frames[1]
+    carried, _ = carry(images, POINTS, tracker, reach=3)
+    np.testing.assert_array_equal(carried[2], carried[1])
+    assert tracker.pairs == [(0, 1), (0, 3), (3, 4), (3, 5), (3, 6)]
+
+
+def test_only_the_points_that_are_judged_decide():
+    def half_wrong(first, second):
+        flows = Biased()(first, second)
+        if abs(float(first[0, 0, 0] - second[0, 0, 0])) > 0.015:
+            flows[1, :, 32:] += 4  # the backward direction, on the right
+        return flows
+
+    left, right = POINTS - np.array([18, 0]), POINTS + np.array([14, 0])
+    alone, _ = carry(loop(4), left, half_wrong, reach=3)
+    judged, _ = carry(loop(4), np.concatenate([left, right]), half_wrong, reach=3, judged=slice(0, len(left)))
+    all_of_them, _ = carry(loop(4), np.concatenate([left, right]), half_wrong, reach=3)
+    np.testing.assert_allclose(judged[:, : len(left)], alone)
+    assert np.abs(all_of_them[:, : len(left)] - alone).max() > BIAS
+
+
+def test_numpys_numbers_will_do():
+    result = cpwc_keras.track(loop(4), POINTS, Biased(), reach=np.int64(2), es=1)
+    assert type(result.reach) is int
 
 
 @pytest.mark.parametrize("reach", [0, -1, 1.5, True, "3"])
