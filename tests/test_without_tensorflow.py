@@ -57,6 +57,7 @@ def test_a_training_step(tmp_path):
     assert (tmp_path / "network.h5").is_file() and (tmp_path / "log.jsonl").is_file()
 
 
+@pytest.mark.slow  # on two cores JAX takes more than half a minute to build and compile the network
 def test_tracking_gives_what_tensorflow_gives(tmp_path):
     pytest.importorskip("tensorflow")
     python(TRACK, tmp_path / "jax.npz", "jax", block=True)

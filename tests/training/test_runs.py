@@ -160,7 +160,8 @@ assert count() == 2
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_devices_give_the_losses_of_one(backend, tmp_path):
     """Each device gets one pair of the batch of two; the loss and so the training are those of one device."""
     pytest.importorskip(backend)
