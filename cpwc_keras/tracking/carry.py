@@ -126,7 +126,7 @@ def carry(
             followed = before if np.array_equal(loop.frames[before], loop.frames[there]) else key
             displacement, missed = follow(followed, there)
             far = followed != before
-            if far and np.percentile(np.linalg.norm(missed[judged], axis=-1), 90) > _DISAGREEMENT_PX:
+            if far and not _agree(missed[judged]):
                 key = followed = before
                 displacement, missed = follow(before, there)
             elif far and neighbours:
@@ -136,6 +136,12 @@ def carry(
             if abs(there - key) >= reach:
                 key = there
     return carried, disagreement
+
+
+def _agree(missed: np.ndarray) -> bool:
+    """Whether both directions of a pair agree, at enough of its points; of no points, they do."""
+    lengths = np.linalg.norm(missed, axis=-1)
+    return not lengths.size or float(np.percentile(lengths, 90)) <= _DISAGREEMENT_PX
 
 
 def _estimate(loop: CineLoop, run: Tracker, here: int, there: int, rows: slice, columns: slice) -> Step:
@@ -159,6 +165,8 @@ def _window_size(points: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:
 
 def _window(points: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:
     """Rows and columns of a window of this size around the points, inside of the image."""
+    if size == shape:  # which needs no points
+        return slice(0, shape[0]), slice(0, shape[1])
     flat = points.reshape(-1, 2)
     centre = ((flat.min(axis=0) + flat.max(axis=0)) / 2)[::-1]
     wanted = np.round((centre - np.array(size) / 2) / _GRID_PX).astype(int) * _GRID_PX

@@ -107,6 +107,12 @@ def test_only_the_points_that_are_judged_decide():
     assert np.abs(all_of_them[:, : len(left)] - alone).max() > BIAS
 
 
+def test_without_points_the_pairs_are_estimated_all_the_same():
+    tracker = Biased()
+    carried, missed = carry(loop(5), np.zeros((0, 2)), tracker, reach=3)
+    assert carried.shape == missed.shape == (5, 0, 2) and tracker.pairs == [(0, 1), (0, 2), (0, 3), (3, 4)]
+
+
 def test_numpys_numbers_will_do():
     result = cpwc_keras.track(loop(4), POINTS, Biased(), reach=np.int64(2), es=1)
     assert type(result.reach) is int
