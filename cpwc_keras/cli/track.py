@@ -115,9 +115,10 @@ def _track(
     from cpwc_keras.files import output_folder
     from cpwc_keras.io.cine import read
     from cpwc_keras.io.contours import read_contour
+    from cpwc_keras.io.input_file import sha256
     from cpwc_keras.tracking.cine import place_contour
     from cpwc_keras.tracking.cine import track as track_loop
-    from cpwc_keras.tracking.output import sha256, write_results
+    from cpwc_keras.tracking.output import write_results
     from cpwc_keras.tracking.pair import as_tracker, names_network
 
     # All that can be wrong is found before anything is printed or created.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,3 +26,13 @@ def open_input(path: str | Path) -> Iterator[tuple[BinaryIO, int]]:
         raise InputError(f"{path}: cannot be opened ({reason}); check the name and its permissions.") from error
     with file:
         yield file, os.fstat(file.fileno()).st_size
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, read in pieces.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    with open_input(path) as (file, _):
+        return hashlib.file_digest(file, "sha256").hexdigest()

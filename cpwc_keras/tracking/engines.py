@@ -7,7 +7,6 @@ there without Keras: ``CPWC_CACHE``, else ``$XDG_CACHE_HOME/cpwc-keras``, else `
 from __future__ import annotations
 
 import atexit
-import hashlib
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ import numpy as np
 from cpwc_keras import __version__
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import output_folder, write_errors_named
-from cpwc_keras.io.input_file import open_input
+from cpwc_keras.io.input_file import sha256
 from cpwc_keras.models.precision import require_precision
 
 ENGINES = ("keras", "openvino", "onnx")
@@ -162,7 +161,7 @@ def _make(source: str, engine: str, folder: Path) -> None:
         with write_errors_named(folder):
             scratch.mkdir()
             files, _ = export_network(load_model(source, "float32"), scratch / _FILES[engine][0], engine)
-            (scratch / _LIST).write_text(json.dumps({file.name: _sha256(file) for file in files}) + "\n")
+            (scratch / _LIST).write_text(json.dumps({file.name: sha256(file) for file in files}) + "\n")
             if not _whole(folder, engine):
                 shutil.rmtree(folder, ignore_errors=True)
             try:
@@ -181,7 +180,7 @@ def _whole(folder: Path, engine: str) -> bool:
     try:
         listed = json.loads((folder / _LIST).read_text())
         return set(listed) == set(_FILES[engine]) and all(
-            _sha256(folder / name) == digest for name, digest in listed.items()
+            sha256(folder / name) == digest for name, digest in listed.items()
         )
     except (InputError, OSError, ValueError, RecursionError, AttributeError, TypeError):
         return False
@@ -191,9 +190,4 @@ def _digest(source: str) -> str:
     from cpwc_keras.models.presets import list_presets
 
     card = list_presets().get(source)
-    return card["sha256"] if card else _sha256(Path(source))
-
-
-def _sha256(path: Path) -> str:
-    with open_input(path) as (file, _):
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return card["sha256"] if card else sha256(Path(source))

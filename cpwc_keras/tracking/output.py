@@ -18,14 +18,12 @@ No file holds a name: neither a patient's, which readers never take, nor the inp
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from cpwc_keras.files import atomic_hdf5, atomic_path
-from cpwc_keras.io.input_file import open_input
 from cpwc_keras.io.video import write_video
 from cpwc_keras.record import versions, write_json
 from cpwc_keras.tracking.cine import TrackingResult
@@ -102,16 +100,6 @@ def summary(result: TrackingResult, settings: dict, input_sha256: str) -> dict:
         "settings": settings,
         "versions": versions(),
     }
-
-
-def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, read in pieces.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
-    with open_input(path) as (file, _):
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_h5(path: Path, result: TrackingResult, loop: CineLoop) -> None:

@@ -73,7 +73,7 @@ def test_options_arrive(inputs):
     assert (summary["ed_frame"], summary["es_frame"], summary["es_estimated"]) == (1, 3, False)
     assert summary["reach_frames"] == 2 and summary["settings"]["engine"] is None
     assert summary["composition"] is False and summary["settings"]["dense_flow"] is True
-    assert summary["input_sha256"] == cpwc_keras.tracking.output.sha256(inputs / "loop.h5")
+    assert summary["input_sha256"] == cpwc_keras.io.input_file.sha256(inputs / "loop.h5")
 
 
 def fails(monkeypatch, capfd, arguments):

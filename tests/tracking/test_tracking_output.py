@@ -9,8 +9,9 @@ import pytest
 
 import cpwc_keras
 from cpwc_keras.errors import InputError
+from cpwc_keras.io.input_file import sha256
 from cpwc_keras.io.video import read_video
-from cpwc_keras.tracking.output import sha256, write_results
+from cpwc_keras.tracking.output import write_results
 from cpwc_keras.types import CineLoop
 
 ANGLE = np.linspace(np.pi, 2 * np.pi, 25)
