@@ -62,7 +62,7 @@ def cost_volume(features1, features2, search_range: int):
     def call(function, tensors, shapes):
         """Arrays from arrays, now or when the graph runs."""
         if tf.executing_eagerly():
-            return [tf.convert_to_tensor(array) for array in function(*(tensor.numpy() for tensor in tensors))]
+            return [tf.convert_to_tensor(array) for array in function(*map(np.asarray, tensors))]
         found = tf.numpy_function(function, tensors, [features1.dtype] * len(shapes), stateful=False)
         for value, shape in zip(found, shapes, strict=True):
             value.set_shape(shape)

@@ -3,109 +3,23 @@
 Numbers come and go as their bits: float32 as uint32, bfloat16 as uint16. Inside everything is float32, so bfloat16 is
 rounded once, at the end. The functions release the GIL and work on a range of rows, which `threads` shares out; every
 number is summed by one thread in one order, so the result does not depend on their count.
-
-Numba's vectoriser does not keep nine accumulators in registers; the innermost loop is therefore written in LLVM's own
-vectors, for whichever processor this is.
 """
 
 from __future__ import annotations
 
-import llvmlite.binding
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
-LANES = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
-"""Floats in a vector: with it nine accumulators and their operands fit into the registers."""
+from cpwc_keras.ops.native.vectors import LANES, accumulator, transpose_tile
 
 _COLUMNS = 8
 """Neighbouring pixels whose gradients are summed together."""
 
 
-def _accumulator(count: int, spread: bool):
-    """An innermost loop: ``out[i] += a[i, n] * b[i, n]``, summed over n, for `count` vectors `out` held in registers.
-
-    Args:
-        count: how many vectors are summed at once.
-        spread: `a` is one number for each of the vectors, rather than one vector for all.
-    """
-
-    @intrinsic
-    def accumulate(context, a, a_start, a_i, a_n, b, b_start, b_i, b_n, out, out_start, out_i, steps):
-        # Arrays are given with the index of the first number and the strides over i and n, in numbers.
-        integers = [types.intp] * 3
-        signature = types.void(a, *integers, b, *integers, out, *integers)
-
-        def generate(context, builder, signature, arguments):
-            vector = ir.VectorType(ir.FloatType(), LANES)
-            integer = arguments[1].type
-            a, b, out = (
-                context.make_array(signature.args[at])(context, builder, arguments[at]).data for at in (0, 4, 8)
-            )
-            a_start, a_i, a_n = arguments[1:4]
-            b_start, b_i, b_n = arguments[5:8]
-            out_start, out_i, steps = arguments[9:12]
-
-            def at(array, start, stride, i):
-                index = builder.add(start, builder.mul(stride, ir.Constant(integer, i)))
-                return builder.gep(array, [index])
-
-            def load(pointer):
-                return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=4)
-
-            multiply_add = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{LANES}f32"
-            )
-            pointers = [at(out, out_start, out_i, i) for i in range(count)]
-            before = [load(pointer) for pointer in pointers]
-            entry = builder.block
-            head, body, end = (builder.append_basic_block(name) for name in ("head", "body", "end"))
-            builder.branch(head)
-
-            builder.position_at_end(head)
-            n = builder.phi(integer)
-            n.add_incoming(ir.Constant(integer, 0), entry)
-            sums = [builder.phi(vector) for _ in range(count)]
-            for total, value in zip(sums, before, strict=True):
-                total.add_incoming(value, entry)
-            builder.cbranch(builder.icmp_signed("<", n, steps), body, end)
-
-            builder.position_at_end(body)
-            a_now, b_now = (
-                builder.add(start, builder.mul(n, stride)) for start, stride in ((a_start, a_n), (b_start, b_n))
-            )
-            shared = None if spread else load(builder.gep(a, [a_now]))
-            added = []
-            for i, total in enumerate(sums):
-                factor = _spread(builder, builder.load(at(a, a_now, a_i, i)), vector) if spread else shared
-                added.append(builder.call(multiply_add, [factor, load(at(b, b_now, b_i, i)), total]))
-            n.add_incoming(builder.add(n, ir.Constant(integer, 1)), builder.block)
-            for total, value in zip(sums, added, strict=True):
-                total.add_incoming(value, builder.block)
-            builder.branch(head)
-
-            builder.position_at_end(end)
-            for pointer, total in zip(pointers, sums, strict=True):
-                builder.store(total, builder.bitcast(pointer, vector.as_pointer()), align=4)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return accumulate
-
-
-def _spread(builder, number, vector):
-    """A vector of one number, over and over."""
-    nothing = ir.Constant(vector, ir.Undefined)
-    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
-
-
-_nine_displacements = _accumulator(9, spread=False)
-_one_displacement = _accumulator(1, spread=False)
-_columns = _accumulator(_COLUMNS, spread=True)
+_nine_displacements = accumulator([(0, j) for j in range(9)], spread=False)
+_nine_displacements_of_two_rows = accumulator([(i, j) for j in range(9) for i in range(2)], spread=False)
+_one_displacement = accumulator([(0, 0)], spread=False)
+_columns = accumulator([(i, i) for i in range(_COLUMNS)], spread=True)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -124,6 +38,19 @@ def _narrow(bits, shift):
     return (bits + np.uint32(0x7FFF) + ((bits >> shift) & np.uint32(1))) >> shift
 
 
+@njit(nogil=True, cache=True)
+def _transpose(source, target, shift_in, shift_out):
+    """``target[j, i] = source[i, j]``, widened or narrowed by so many bits."""
+    rows, columns = source.shape
+    whole_rows, whole_columns = rows - rows % LANES, columns - columns % LANES
+    for i in range(0, whole_rows, LANES):
+        for j in range(0, whole_columns, LANES):
+            transpose_tile(source, i, j, target)
+    for i in range(rows):
+        for j in range(whole_columns if i < whole_rows else 0, columns):
+            target[j, i] = _narrow(_wide(source[i, j], shift_in), shift_out)
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def cost_volume_rows(features1, features2, out, search_range, shift, start, stop):
     """Rows `start` to `stop` of the cost volume of one image.
@@ -138,48 +65,80 @@ def cost_volume_rows(features1, features2, out, search_range, shift, start, stop
         stop: row after the last.
     """
     height, width, channels = features1.shape
-    side = 2 * search_range + 1
+    r, side = search_range, 2 * search_range + 1
     row = -(-width // LANES) * LANES
-    wide = row + 2 * search_range
+    wide = row + 2 * r
     scale = np.float32(1.0 / channels)
-    # Channel by channel, so that a vector is of neighbouring pixels; the last rows of image 2 are kept.
-    here = np.zeros((channels, row), np.float32)
-    there = np.zeros((side, channels, wide), np.float32)
-    sums = np.empty((side * side, row), np.float32)
+    # Channel by channel, so that a vector is of neighbouring pixels. Two rows of image 1 at a time, so that what is
+    # read of image 2 serves both; of that, the last rows are kept.
+    here = np.zeros((2, channels, row), np.float32)
+    there = np.zeros((side + 1, channels, wide), np.float32)
+    sums = np.empty((2, side * side, row), np.float32)
     here_bits, there_bits, sum_bits = here.view(np.uint32), there.view(np.uint32), sums.view(np.uint32)
-    known = start - search_range - 1
-    for y in range(start, stop):
-        for x in range(width):
-            for c in range(channels):
-                here_bits[c, x] = _wide(features1[y, x, c], shift)
-        for new in range(known + 1, y + search_range + 1):
-            kept = there_bits[new % side]
+    known = start - r - 1
+    for y in range(start, stop, 2):
+        rows = min(2, stop - y)
+        for i in range(rows):
+            _transpose(features1[y + i], here_bits[i], shift, 0)
+        here *= scale
+        for new in range(known + 1, y + rows + r):
+            kept = there_bits[new % (side + 1)]
             if 0 <= new < height:
-                for x in range(width):
-                    for c in range(channels):
-                        kept[c, x + search_range] = _wide(features2[new, x, c], shift)
+                _transpose(features2[new], kept[:, r : r + width], shift, 0)
             else:
                 kept[:] = 0
-        known = y + search_range
+        known = y + rows - 1 + r
         sums[:] = 0
-        for dy in range(side):
-            first = ((y + dy - search_range) % side) * channels * wide
+        for line in range(side + rows - 1):
+            # Row y + i sees this line of image 2 at the vertical displacement line − i − r.
+            first, last = max(0, line - side + 1), min(rows - 1, line)
+            seen = ((y + line - r) % (side + 1)) * channels * wide
+            next_row = (side - 1) * side * row
             for x in range(0, row, LANES):
+                a, b, to = first * channels * row + x, seen + x, (first * (side - 1) + line) * side * row + x
                 dx = 0
                 while dx + 9 <= side:
-                    to = (dy * side + dx) * row + x
-                    _nine_displacements(here, x, 0, row, there, first + x + dx, 1, wide, sums, to, row, channels)
+                    if first < last:
+                        _nine_displacements_of_two_rows(
+                            here,
+                            a,
+                            channels * row,
+                            row,
+                            there,
+                            b + dx,
+                            1,
+                            wide,
+                            sums,
+                            to + dx * row,
+                            next_row,
+                            row,
+                            channels,
+                        )
+                    else:
+                        _nine_displacements(
+                            here, a, 0, row, there, b + dx, 1, wide, sums, to + dx * row, 0, row, channels
+                        )
                     dx += 9
                 while dx < side:
-                    to = (dy * side + dx) * row + x
-                    _one_displacement(here, x, 0, row, there, first + x + dx, 1, wide, sums, to, row, channels)
+                    for i in range(last - first + 1):
+                        _one_displacement(
+                            here,
+                            a + i * channels * row,
+                            0,
+                            row,
+                            there,
+                            b + dx,
+                            1,
+                            wide,
+                            sums,
+                            to + dx * row + i * next_row,
+                            0,
+                            0,
+                            channels,
+                        )
                     dx += 1
-        for k in range(side * side):
-            for x in range(width):
-                sums[k, x] *= scale
-        for x in range(width):
-            for k in range(side * side):
-                out[y, x, k] = _narrow(sum_bits[k, x], shift)
+        for i in range(rows):
+            _transpose(sum_bits[i][:, :width], out[y + i], 0, shift)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -236,7 +195,7 @@ def gradient_rows(upstream, maps, out, search_range, second, shift, start, stop)
                 a = ups_row + (x + ups_first) * count
                 for c in range(0, deep, LANES):
                     b = maps_row + (x + maps_first) * deep + c
-                    _columns(ups, a, count, ups_step, there, b, deep, maps_step, sums, x * deep + c, deep, side)
+                    _columns(ups, a, count, ups_step, there, b, deep, maps_step, sums, x * deep + c, deep, 0, side)
         for x in range(width):
             for c in range(channels):
                 sums[x, c] *= scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -12,6 +13,9 @@ from cpwc_keras.processes import available_cores
 
 _WORTH_A_THREAD = 1_000_000
 """Multiplications below which waking another thread costs more than it saves."""
+
+_ALIGNMENT = 64
+"""Bytes."""
 
 _SHIFTS = {4: (np.uint32, 0), 2: (np.uint16, 16)}
 
@@ -28,7 +32,7 @@ def cost_volume(features1: np.ndarray, features2: np.ndarray, search_range: int)
         (B, H, W, (2r + 1)²), in the dtype of `features1`.
     """
     kind, shift = _SHIFTS[features1.dtype.itemsize]
-    out = np.empty((*features1.shape[:3], (2 * search_range + 1) ** 2), features1.dtype)
+    out = _empty((*features1.shape[:3], (2 * search_range + 1) ** 2), features1.dtype)
     first, second, bits = (_bits(array, kind) for array in (features1, features2, out))
 
     def work(image: int, start: int, stop: int):
@@ -53,7 +57,7 @@ def gradients(
         two arrays like `features1`.
     """
     kind, shift = _SHIFTS[features1.dtype.itemsize]
-    outs = np.empty_like(features1), np.empty_like(features2)
+    outs = [_empty(maps.shape, maps.dtype) for maps in (features1, features2)]
     given = _bits(upstream, kind)
     maps, bits = [_bits(features2, kind), _bits(features1, kind)], [_bits(out, kind) for out in outs]
 
@@ -64,7 +68,15 @@ def gradients(
             )
 
     _share(work, upstream.shape, 2 * features1.shape[-1])
-    return outs
+    return tuple(outs)
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array that begins where TensorFlow's tensors may: it takes it over without a copy."""
+    size = math.prod(shape) * dtype.itemsize
+    room = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    return room[start : start + size].view(dtype).reshape(shape)
 
 
 def _bits(array: np.ndarray, kind) -> np.ndarray:
