@@ -11,6 +11,7 @@ import numpy as np
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import atomic_hdf5
 from cpwc_keras.models.c_pwc_net import CPWCNet
+from cpwc_keras.models.convolutions import weights_to_come
 from cpwc_keras.models.echo_pwc_net import EchoPWCNet
 from cpwc_keras.models.pwc_net import PWCNet
 
@@ -90,14 +91,8 @@ def load_network(path: str | Path, network: PWCNet | None = None) -> PWCNet:
     if not path.is_file():
         raise InputError(f"{path}: there is no such weights file.")
     try:
-        if path.suffix == ".keras":
-            return _load_keras_model(path)
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") == FORMAT:
-                return _read(file, path, network)
-        network = network or CPWCNet()
-        network.load_weights(path)
-        return network
+        with weights_to_come():
+            return _load(path, network)
     except InputError:
         raise
     except Exception as error:  # h5py and Keras raise many kinds for damaged or foreign files
@@ -112,6 +107,17 @@ def read_card(path: str | Path) -> dict:
     """The card beside the weights; empty for files without one."""
     with h5py.File(path, "r") as file:
         return json.loads(file.attrs.get("card", "{}"))
+
+
+def _load(path: Path, network: PWCNet | None) -> PWCNet:
+    if path.suffix == ".keras":
+        return _load_keras_model(path)
+    with h5py.File(path, "r") as file:
+        if file.attrs.get("format") == FORMAT:
+            return _read(file, path, network)
+    network = network or CPWCNet()
+    network.load_weights(path)
+    return network
 
 
 def _read(file: h5py.File, path: Path, network: PWCNet | None) -> PWCNet:

@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 from cpwc_keras.models import CPWCNet
-from cpwc_keras.models.convolutions import Conv2D, Conv2DTranspose, join
+from cpwc_keras.models.convolutions import Conv2D, Conv2DTranspose, join, weights_to_come
 
 LAYERS = {
     "convolution": lambda dtype: Conv2D(8, 3, padding="same", dtype=dtype),
@@ -90,3 +90,15 @@ def test_convolutions_of_the_network_see_even_numbers(monkeypatch):
     half = [entry for entry in seen if entry[0] == "bfloat16"]
     assert len(half) > 60
     assert all(channels % 2 == 0 and channels == kernel for _, channels, kernel in half)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_where_weights_are_to_come_none_are_drawn(kind):
+    with weights_to_come():
+        coming = LAYERS[kind]("float32")
+        coming.build((1, 4, 4, 3))
+    drawn = LAYERS[kind]("float32")
+    drawn.build((1, 4, 4, 3))
+    assert not np.any(coming.kernel)
+    assert np.any(drawn.kernel)
+    assert coming.get_config()["kernel_initializer"] == drawn.get_config()["kernel_initializer"]
