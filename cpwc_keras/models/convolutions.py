@@ -6,8 +6,8 @@ lies there happens to be NaN or infinite. A channel of zeros more costs nothing 
 
 The layers have the names of those of Keras, since Keras' own weights files name what they hold by them.
 
-Where weights are to be read from a file (`weights_to_come`), none are drawn before: that takes a second on TensorFlow, and
-most of a minute on JAX, which compiles the drawing of each of them.
+Where weights are to be read from a file (`weights_to_come`), none are drawn before: that takes half a second on
+TensorFlow, and half a minute on JAX, which compiles the drawing of each of them.
 """
 
 from __future__ import annotations
