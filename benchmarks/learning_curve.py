@@ -23,6 +23,7 @@ from cpwc_keras.files import atomic_path
 from cpwc_keras.studies.learning_curve import read_log, read_validations
 
 _LATER = 1 / 3
+_COLUMNS = 3
 _SMOOTHED = 25  # lines of the log
 
 
@@ -46,11 +47,13 @@ def main():
 
 
 def _draw(curves: list[tuple], output: Path) -> None:
-    figure, axes = plt.subplots(1, len(curves), figsize=(5.2 * len(curves), 3.6), squeeze=False)
+    columns = min(_COLUMNS, len(curves))
+    rows = -(-len(curves) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.6 * columns, 3.1 * rows), squeeze=False, layout="constrained")
     known = figure.canvas.get_supported_filetypes()
     if output.suffix[1:].lower() not in known:
         raise bad_file(output, f"the ending {output.suffix!r}", f"that of a picture: {', '.join(sorted(known))}")
-    for axis, (run, curve, measured) in zip(axes[0], curves, strict=True):
+    for axis, (run, curve, measured) in zip(axes.flat, curves, strict=False):
         width = min(_SMOOTHED, len(curve.epe))
         smooth = np.convolve(curve.epe, np.ones(width) / width, "valid")
         axis.plot(curve.step[width - 1 :], smooth, color="0.7", label=f"training pairs, mean of {width} lines")
@@ -65,8 +68,10 @@ def _draw(curves: list[tuple], output: Path) -> None:
                 f"{run.name}: {measured[-1, 1]:.3f} px after {measured[-1, 0]:,.0f} steps; error ~ steps^{slope:.2f}, "
                 f"so {twice:.3f} px after twice as many (extrapolated)"
             )
-        axis.legend(frameon=False, fontsize=8)
-    figure.tight_layout()
+    entries = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    for axis in axes.flat[len(curves) :]:
+        axis.axis("off")
+    figure.legend(entries.values(), entries, loc="outside lower center", ncols=len(entries), frameon=False)
     with atomic_path(output) as beside:
         figure.savefig(beside, dpi=120)
 

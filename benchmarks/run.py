@@ -13,6 +13,7 @@ from pathlib import Path
 
 import block_matching
 import geometry
+import growth
 import loop
 import network
 import simulate
@@ -33,8 +34,12 @@ def main():
             f"{line['what']:52} {line['ours']:>22} {line['ours_ms']:9.2f}   {line['peer']:40} {line['peer_ms']:9.2f}"
             f"  {line['ratio']:11.2f}"
         )
+    grown = []
+    if not arguments.quick:
+        print()
+        growth.show(grown := growth.run())
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    arguments.json.write_text(json.dumps({"speeds": rows, "growth": grown}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """What each choice of the training is worth: networks trained alike but for one choice, for equally many steps.
 
 python benchmarks/training_choices.py OUT --test SEQUENCES [--fixed SEQUENCES] [--camus DIR] [--alessandrini DIR]
-                                      [--photos DIR] [--steps 1000] [--only NAME ...] [--json FILE]
+                                      [--photos DIR] [--steps 1000] [--start WEIGHTS] [--only NAME ...] [--json FILE]
 python benchmarks/training_choices.py --test SEQUENCES --trackers NAME|FILE ... [--json FILE]
 
 `--test` are simulated sequences none of whose patients are trained on; `--fixed` the training part as finished
-sequences, as in the paper (`cpwc-keras simulate --templates camus --split train`). An interrupted run goes on with the
-same command. `--trackers` trains nothing, but measures presets, weights files and baselines on the same pairs.
+sequences, as in the paper (`cpwc-keras simulate --templates camus --split train`). With `--start` the second phases
+start from these weights instead of a first phase of as many steps, and the choices of the first phase are left out. An
+interrupted run goes on with the same command. `--trackers` trains nothing, but measures presets, weights files and
+baselines on the same pairs.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def choices(options) -> dict[str, dict]:
     }
     if options.fixed:
         found["fixed sequences"] = {"datasets": {"sequences": options.fixed}}
-    return found
+    return {name: changes for name, changes in found.items() if not (options.start and "first" in changes)}
 
 
 def main():
@@ -92,13 +94,13 @@ def _train_choices(options) -> None:
     for name, changes in chosen.items():
         changes = dict(changes)
         first = changes.pop("first", "speckle")
-        weights = str(_first_phase(first, options)) if first else ""
+        weights = options.start or (str(_first_phase(first, options)) if first else "")
         folder = options.output / name.replace(" ", "_").replace(",", "")
         path = _trained("transfer", "hearts", folder, options, weights=weights, **changes)
         table[name] = _measured(NetworkTracker(load_network(path)), test)
         _show(table)
     if options.json:
-        write_json(options.json, {"steps": options.steps, "pairs": len(test), "epe_mm": table})
+        write_json(options.json, {"steps": options.steps, "start": options.start, "pairs": len(test), "epe_mm": table})
 
 
 def require_unseen(test: list[DatasetItem], datasets: dict[str, str]) -> None:
@@ -187,6 +189,7 @@ def _options():
     parser.add_argument("--alessandrini")
     parser.add_argument("--photos")
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--start", metavar="WEIGHTS", help="preset or file that every second phase starts from")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--json", type=Path)
     what = parser.add_mutually_exclusive_group()

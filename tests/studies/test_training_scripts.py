@@ -246,3 +246,11 @@ def test_mistyped_options_of_training_for_minutes_get_one_sentence(mistake, tmp_
 def test_the_precision_script_finds_its_neighbours(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     assert callable(script("precision").neighbouring_pairs)
+
+
+def test_choices_from_given_weights_leave_out_those_of_the_first_phase():
+    choices = script("training_choices").choices
+    folders = {"camus": None, "alessandrini": None, "fixed": None}
+    every = choices(SimpleNamespace(start=None, **folders))
+    started = choices(SimpleNamespace(start="weights.h5", **folders))
+    assert set(every) - set(started) == {"no first phase", "natural images first"}

@@ -1,0 +1,139 @@
+"""How time and memory grow with frames, image size, batch and cores: the exponent of a power law through the points.
+
+python benchmarks/growth.py [--json FILE]
+
+Each point is a process of its own, so that its peak memory is its own. Time and memory are those of tracking: what
+importing TensorFlow and loading the network take (some 700 MiB) is not in them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+SIZE = 256
+POINTS = {
+    "frames": (4, 8, 16, 32, 64),
+    "pixels": (128**2, 256**2, 384**2, 512**2),
+    "batch": (1, 2, 4, 8),
+}
+
+
+def measure(along: str, value: int) -> tuple[float, float]:
+    """Seconds of tracking, and the peak memory in MiB above what the process held with its network loaded."""
+    from loop import loop
+
+    from cpwc_keras.tracking.cine import track
+    from cpwc_keras.tracking.pair import as_tracker
+
+    run = as_tracker(None, "float32")[0]
+    loaded = _resident_mib()
+    if along in ("frames", "cores"):
+        images, contour = loop(value if along == "frames" else 8, (SIZE, SIZE))
+        first, _ = loop(2, (SIZE, SIZE))
+        track(first, contour, run, frame=0)
+
+        def call():
+            track(images, contour, run, frame=0)
+    else:
+        side = round(value**0.5) if along == "pixels" else SIZE // 2
+        batch = value if along == "batch" else 1
+        first, second = np.random.default_rng(0).random((2, batch, side, side), dtype=np.float32)
+
+        def call():
+            run(first, second)
+
+        call()
+    took = []
+    for _ in range(1 if along == "frames" else 3):
+        start = time.perf_counter()
+        call()
+        took.append(time.perf_counter() - start)
+    return min(took), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - loaded
+
+
+def _resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def in_a_process(along: str, value: int) -> tuple[float, float]:
+    """`measure` in a process of its own, on as many cores as asked for."""
+    here = Path(__file__).resolve()
+    done = subprocess.run(
+        [sys.executable, str(here), "--point", along, str(value)], capture_output=True, text=True, check=True
+    )
+    return tuple(json.loads(done.stdout.splitlines()[-1]))
+
+
+def exponent(values, measured) -> float:
+    """Of the power law through the points, by least squares of their logarithms."""
+    return float(np.polyfit(np.log(values), np.log(measured), 1)[0])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--point", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.point:
+        along, value = options.point[0], int(options.point[1])
+        if along == "cores":
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:value])
+        print(json.dumps(measure(along, value)))
+        return
+    table = run()
+    show(table)
+    if options.json:
+        options.json.write_text(json.dumps(table, indent=2) + "\n")
+
+
+def run() -> list[dict]:
+    """A row for each of frames, pixels, batch and cores."""
+    points = dict(POINTS)
+    if hasattr(os, "sched_setaffinity"):
+        cores = len(os.sched_getaffinity(0))
+        points["cores"] = tuple(
+            sorted({2**power for power in range(cores.bit_length()) if 2**power <= cores} | {cores})
+        )
+    table = []
+    for along, values in points.items():
+        seconds, memory = zip(*(in_a_process(along, value) for value in values), strict=True)
+        several = len(values) > 1
+        table.append(
+            {
+                "along": along, "values": values, "seconds": seconds, "peak_mib": memory,
+                "time_exponent": exponent(values, seconds) if several else None,
+                "memory_exponent": exponent(values, memory) if several else None,
+            }
+        )  # fmt: skip
+    return table
+
+
+def show(table: list[dict]) -> None:
+    """Print the rows, a line each."""
+    for line in table:
+        points = ", ".join(
+            f"{value:,}: {seconds:.2f} s {memory:,.0f} MiB"
+            for value, seconds, memory in zip(line["values"], line["seconds"], line["peak_mib"], strict=True)
+        )
+        exponents = (
+            f"time ~ {line['along']}^{line['time_exponent']:.2f}, memory ~ ^{line['memory_exponent']:.2f}"
+            if line["time_exponent"] is not None
+            else "one point only"
+        )
+        print(f"{line['along']:8} {exponents}   ({points})")
+
+
+if __name__ == "__main__":
+    main()
