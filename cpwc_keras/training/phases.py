@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
 
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import output_folder
+from cpwc_keras.models.convolutions import weights_to_come
 from cpwc_keras.models.presets import load_model
 from cpwc_keras.models.weights_file import NETWORKS
 from cpwc_keras.record import versions, write_json
@@ -69,7 +71,8 @@ def run(experiment: Experiment, folder: str | Path, on_step=None) -> Path:
 def _build_network(experiment: Experiment):
     options = {"weight_decay": experiment.weight_decay, **experiment.network_options}
     try:
-        network = NETWORKS[experiment.network](**options)
+        with weights_to_come() if experiment.weights else nullcontext():
+            network = NETWORKS[experiment.network](**options)
     except (TypeError, ValueError) as error:
         raise InputError(f"network_options {experiment.network_options}: {error}.") from error
     if experiment.weights:
