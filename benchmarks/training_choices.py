@@ -39,6 +39,9 @@ from cpwc_keras.types import DatasetItem, FramePair, Sequence
 
 PAIRS_A_SEQUENCE = 6
 
+_EMA = 0.99
+"""The average of the configs reaches back further than these runs are long, to the weights they began with."""
+
 
 def choices(options) -> dict[str, dict]:
     """Name → what sets the second phase apart from the first of them; `first` names its first phase."""
@@ -129,9 +132,8 @@ def _first_phase(config: str, options) -> Path:
 
 
 def _trained(phase: str, config: str, folder: Path, options, **changes) -> Path:
-    experiment = load_experiment(
-        phase, config, steps=options.steps, seed=options.seed, validation_pairs=0, checkpoint_every=250, **changes
-    )
+    short = {"steps": options.steps, "validation_pairs": 0, "checkpoint_every": 250, "ema": _EMA}
+    experiment = load_experiment(phase, config, seed=options.seed, **short, **changes)
     return run(
         experiment, folder, lambda step, total, log: step % 100 or print(f"{folder.name} {step}/{total}", flush=True)
     )
