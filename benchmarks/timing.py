@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def best_seconds(contenders: dict[str, Callable[[], object]], rounds: int = 7, calls: int = 1) -> dict[str, float]:
@@ -25,6 +30,13 @@ def best_seconds(contenders: dict[str, Callable[[], object]], rounds: int = 7, c
                 call()
                 best[name] = min(best[name], time.perf_counter() - start)
     return best
+
+
+def in_a_process(script: str, *options: str, **environment: str):
+    """What another run of a script of this folder printed last, as JSON; its errors go where ours go."""
+    command = [sys.executable, str(Path(script).resolve()), *options]
+    done = subprocess.run(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def row(what: str, seconds: dict[str, float], ours: str, peer: str) -> dict:

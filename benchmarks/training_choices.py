@@ -6,9 +6,9 @@ python benchmarks/training_choices.py --test SEQUENCES --trackers NAME|FILE ... 
 
 `--test` are simulated sequences none of whose patients are trained on; `--fixed` the training part as finished
 sequences, as in the paper (`cpwc-keras simulate --templates camus --split train`). With `--start` the second phases
-start from these weights instead of a first phase of as many steps, and the choices of the first phase are left out. An
-interrupted run goes on with the same command. `--trackers` trains nothing, but measures presets, weights files and
-baselines on the same pairs.
+start from these weights, which must not have seen the patients of the test, instead of a first phase of as many steps,
+and the choices of the first phase are left out. An interrupted run goes on with the same command. `--trackers` trains
+nothing, but measures presets, weights files and baselines on the same pairs.
 """
 
 from __future__ import annotations

@@ -52,8 +52,10 @@ class _Convolution:
         drawn = self.kernel_initializer
         if _to_come.get():
             self.kernel_initializer = _zeros
-        super().build(input_shape)
-        self.kernel_initializer = drawn
+        try:
+            super().build(input_shape)
+        finally:
+            self.kernel_initializer = drawn
         self.input_spec = None  # it allows no further channel
 
 
@@ -81,7 +83,7 @@ class Conv2DTranspose(_Convolution, layers.Conv2DTranspose):
 
 def _zeros(shape, dtype=None) -> np.ndarray:
     """From NumPy: nothing to compile."""
-    return np.zeros(shape, np.float32)
+    return np.zeros(shape, dtype or "float32")
 
 
 def _even(maps):

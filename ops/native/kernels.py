@@ -15,10 +15,16 @@ from cpwc_keras.ops.native.vectors import LANES, accumulator, transpose_tile
 _COLUMNS = 8
 """Neighbouring pixels whose gradients are summed together."""
 
+_ROWS = 2 if LANES == 16 else 1
+"""Rows of image 1 that are matched together, so that what is read of image 2 serves both.
 
-_nine_displacements = accumulator([(0, j) for j in range(9)], spread=False)
-_nine_displacements_of_two_rows = accumulator([(i, j) for j in range(9) for i in range(2)], spread=False)
-_one_displacement = accumulator([(0, 0)], spread=False)
+Their 18 sums need the 32 registers of AVX-512; with 16 they would be kept in memory, and nothing is won.
+"""
+
+
+_nine = accumulator([(0, j) for j in range(9)], spread=False)
+_nine_of_two_rows = accumulator([(i, j) for j in range(9) for i in range(2)], spread=False)
+_one = accumulator([(0, 0)], spread=False)
 _columns = accumulator([(i, i) for i in range(_COLUMNS)], spread=True)
 
 
@@ -30,7 +36,7 @@ def _wide(bits, shift):
 
 @njit(nogil=True, cache=True, inline="always")
 def _narrow(bits, shift):
-    """The reverse, rounded to the nearest, ties to even, as TensorFlow and JAX do."""
+    """The reverse, rounded to the nearest, ties to even, as TensorFlow and JAX do (`vectors` has it for a vector)."""
     if shift == 0:
         return bits
     if (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):  # NaN: rounding could make it infinite
@@ -68,21 +74,21 @@ def cost_volume_rows(features1, features2, out, search_range, shift, start, stop
     r, side = search_range, 2 * search_range + 1
     row = -(-width // LANES) * LANES
     wide = row + 2 * r
+    plane, square = channels * row, side * side * row
     scale = np.float32(1.0 / channels)
-    # Channel by channel, so that a vector is of neighbouring pixels. Two rows of image 1 at a time, so that what is
-    # read of image 2 serves both; of that, the last rows are kept.
-    here = np.zeros((2, channels, row), np.float32)
-    there = np.zeros((side + 1, channels, wide), np.float32)
-    sums = np.empty((2, side * side, row), np.float32)
+    # Channel by channel, so that a vector is of neighbouring pixels. Of image 2 the last rows are kept.
+    here = np.zeros((_ROWS, channels, row), np.float32)
+    there = np.zeros((side + _ROWS - 1, channels, wide), np.float32)
+    sums = np.empty((_ROWS, side * side, row), np.float32)
     here_bits, there_bits, sum_bits = here.view(np.uint32), there.view(np.uint32), sums.view(np.uint32)
     known = start - r - 1
-    for y in range(start, stop, 2):
-        rows = min(2, stop - y)
+    for y in range(start, stop, _ROWS):
+        rows = min(_ROWS, stop - y)
         for i in range(rows):
             _transpose(features1[y + i], here_bits[i], shift, 0)
         here *= scale
         for new in range(known + 1, y + rows + r):
-            kept = there_bits[new % (side + 1)]
+            kept = there_bits[new % len(there)]
             if 0 <= new < height:
                 _transpose(features2[new], kept[:, r : r + width], shift, 0)
             else:
@@ -92,50 +98,22 @@ def cost_volume_rows(features1, features2, out, search_range, shift, start, stop
         for line in range(side + rows - 1):
             # Row y + i sees this line of image 2 at the vertical displacement line − i − r.
             first, last = max(0, line - side + 1), min(rows - 1, line)
-            seen = ((y + line - r) % (side + 1)) * channels * wide
-            next_row = (side - 1) * side * row
+            seen = ((y + line - r) % len(there)) * channels * wide
+            next_row = square - side * row  # from a sum of one row to that of the next with the same line
             for x in range(0, row, LANES):
-                a, b, to = first * channels * row + x, seen + x, (first * (side - 1) + line) * side * row + x
+                a, b, to = first * plane + x, seen + x, first * next_row + line * side * row + x
                 dx = 0
                 while dx + 9 <= side:
+                    s = to + dx * row
                     if first < last:
-                        _nine_displacements_of_two_rows(
-                            here,
-                            a,
-                            channels * row,
-                            row,
-                            there,
-                            b + dx,
-                            1,
-                            wide,
-                            sums,
-                            to + dx * row,
-                            next_row,
-                            row,
-                            channels,
-                        )
+                        _nine_of_two_rows(here, a, plane, row, there, b + dx, 1, wide, sums, s, next_row, row, channels)
                     else:
-                        _nine_displacements(
-                            here, a, 0, row, there, b + dx, 1, wide, sums, to + dx * row, 0, row, channels
-                        )
+                        _nine(here, a, 0, row, there, b + dx, 1, wide, sums, s, 0, row, channels)
                     dx += 9
                 while dx < side:
                     for i in range(last - first + 1):
-                        _one_displacement(
-                            here,
-                            a + i * channels * row,
-                            0,
-                            row,
-                            there,
-                            b + dx,
-                            1,
-                            wide,
-                            sums,
-                            to + dx * row + i * next_row,
-                            0,
-                            0,
-                            channels,
-                        )
+                        s = to + dx * row + i * next_row
+                        _one(here, a + i * plane, 0, row, there, b + dx, 1, wide, sums, s, 0, 0, channels)
                     dx += 1
         for i in range(rows):
             _transpose(sum_bits[i][:, :width], out[y + i], 0, shift)

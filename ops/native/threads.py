@@ -15,7 +15,7 @@ _WORTH_A_THREAD = 1_000_000
 """Multiplications below which waking another thread costs more than it saves."""
 
 _ALIGNMENT = 64
-"""Bytes."""
+"""Bytes: a tensor of TensorFlow begins at a multiple of them."""
 
 _SHIFTS = {4: (np.uint32, 0), 2: (np.uint16, 16)}
 
@@ -33,7 +33,7 @@ def cost_volume(features1: np.ndarray, features2: np.ndarray, search_range: int)
     """
     kind, shift = _SHIFTS[features1.dtype.itemsize]
     out = _empty((*features1.shape[:3], (2 * search_range + 1) ** 2), features1.dtype)
-    first, second, bits = (_bits(array, kind) for array in (features1, features2, out))
+    first, second, bits = _given(features1, kind), _given(features2, kind), _bits(out, kind)
 
     def work(image: int, start: int, stop: int):
         cost_volume_rows(first[image], second[image], bits[image], search_range, shift, start, stop)
@@ -58,8 +58,8 @@ def gradients(
     """
     kind, shift = _SHIFTS[features1.dtype.itemsize]
     outs = [_empty(maps.shape, maps.dtype) for maps in (features1, features2)]
-    given = _bits(upstream, kind)
-    maps, bits = [_bits(features2, kind), _bits(features1, kind)], [_bits(out, kind) for out in outs]
+    given, maps = _given(upstream, kind), [_given(features2, kind), _given(features1, kind)]
+    bits = [_bits(out, kind) for out in outs]
 
     def work(image: int, start: int, stop: int):
         for second in (False, True):
@@ -72,7 +72,7 @@ def gradients(
 
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array that begins where TensorFlow's tensors may: it takes it over without a copy."""
+    """An array that begins where TensorFlow's tensors do: a graph takes it over without a copy."""
     size = math.prod(shape) * dtype.itemsize
     room = np.empty(size + _ALIGNMENT, np.uint8)
     start = -room.ctypes.data % _ALIGNMENT
@@ -83,12 +83,19 @@ def _bits(array: np.ndarray, kind) -> np.ndarray:
     return np.ascontiguousarray(array).view(kind)
 
 
+def _given(array: np.ndarray, kind) -> np.ndarray:
+    """As `_bits`, to be read only: for Numba that is a type of its own, and arrays of eager tensors are of it."""
+    bits = _bits(array, kind)
+    bits.flags.writeable = False
+    return bits
+
+
 def _share(work, shape: tuple[int, ...], channels: int) -> None:
     """Call ``work(image, start, stop)`` for all rows of all images, from several threads where it pays."""
     images, height, width, displacements = shape
     cost = images * height * width * displacements * channels
-    parts = min(height, max(1, min(cost // _WORTH_A_THREAD, _threads()) // max(1, min(images, _threads()))))
-    edges = [height * part // parts for part in range(parts + 1)]
+    parts = max(1, min(height // 2, min(cost // _WORTH_A_THREAD, _threads()) // max(1, min(images, _threads()))))
+    edges = [*(height * part // (2 * parts) * 2 for part in range(parts)), height]  # rows are matched in pairs
     pieces = [(image, *edges[part : part + 2]) for image in range(images) for part in range(parts)]
     if len(pieces) == 1 or cost < _WORTH_A_THREAD:
         for piece in pieces:

@@ -3,7 +3,7 @@
 It does not keep nine accumulators in registers, and does not transpose in them.
 
 Numba keeps compiled kernels by the date of the file they are in, not of this one: after a change here, remove the
-`__pycache__` beside it.
+`__pycache__` beside it. Kernels that have become wrong are noticed before their first use (`ops.native`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
-"""Floats in a vector: with it the accumulators and their operands fit into the registers."""
+"""Floats in a vector: with it nine accumulators and their operands fit into the registers."""
 
 
 def accumulator(pairs: list[tuple[int, int]], spread: bool):
@@ -37,7 +37,8 @@ def accumulator(pairs: list[tuple[int, int]], spread: bool):
             vector = ir.VectorType(ir.FloatType(), LANES)
             integer = arguments[1].type
             a, b, out = (
-                context.make_array(signature.args[at])(context, builder, arguments[at]).data for at in (0, 4, 8)
+                context.make_array(signature.args[place])(context, builder, arguments[place]).data
+                for place in (0, 4, 8)
             )
             a_start, a_i, a_n = arguments[1:4]
             b_start, b_j, b_n = arguments[5:8]
@@ -155,7 +156,7 @@ def _widened(builder, bits, full):
 
 
 def _narrowed(builder, bits, full):
-    """To the nearest, ties to even, as TensorFlow and JAX round."""
+    """To the nearest, ties to even, as TensorFlow and JAX round (`kernels` has it for a single number)."""
 
     def every(number):
         return ir.Constant(full, [number] * LANES)

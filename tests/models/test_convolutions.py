@@ -10,6 +10,7 @@ from keras import ops
 
 from cpwc_keras.models import CPWCNet
 from cpwc_keras.models.convolutions import Conv2D, Conv2DTranspose, join, weights_to_come
+from cpwc_keras.models.weights_file import load_network, save_network
 
 LAYERS = {
     "convolution": lambda dtype: Conv2D(8, 3, padding="same", dtype=dtype),
@@ -102,3 +103,20 @@ def test_where_weights_are_to_come_none_are_drawn(kind):
     assert not np.any(coming.kernel)
     assert np.any(drawn.kernel)
     assert coming.get_config()["kernel_initializer"] == drawn.get_config()["kernel_initializer"]
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_layer_that_could_not_be_built_draws_later(kind, monkeypatch):
+    layer = LAYERS[kind]("float32")
+    with weights_to_come(), monkeypatch.context() as patch:
+        patch.setattr(keras.layers.Layer, "add_weight", lambda *given, **options: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            layer.build((1, 4, 4, 3))
+    layer.build((1, 4, 4, 3))
+    assert np.any(layer.kernel)
+
+
+def test_a_network_that_is_loaded_draws_nothing(tmp_path, monkeypatch):
+    save_network(CPWCNet(finest_level=5, context_levels=()), tmp_path / "network.h5")
+    monkeypatch.setattr(keras.initializers.HeNormal, "__call__", lambda *given, **options: 1 / 0)
+    load_network(tmp_path / "network.h5")

@@ -1,5 +1,8 @@
 """The compiled cost volume: the portable one's values and gradients, or the portable one itself."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -62,21 +65,21 @@ def test_bfloat16_is_rounded_once(shape, r, seed):
     exact = values_and_gradients(*(tf.cast(maps, "float32") for maps in given_maps), r)
     for one, other in zip(ours, exact, strict=True):
         assert one.dtype == tf.bfloat16
-        np.testing.assert_allclose(tf.cast(one, "float32"), other, rtol=2.0**-8, atol=1e-6)
+        np.testing.assert_array_equal(tf.cast(one, "float32"), tf.cast(tf.cast(other, "bfloat16"), "float32"))
 
 
 def test_what_is_not_finite_stays_where_it_is():
-    maps1, maps2 = np.ones((2, 1, 6, 30, 3), np.float32)
-    maps1[0, 2, 3], maps2[0, 4, 20] = np.nan, np.inf
+    maps1, maps2 = np.ones((2, 1, 10, 40, 19), np.float32)
+    maps1[0, 2, 3], maps2[0, 6, 20] = np.nan, np.inf
     for dtype in ("float32", "bfloat16"):
-        out = tf.cast(cost_volume(tf.cast(maps1, dtype), tf.cast(maps2, dtype), 1), "float32").numpy()[0]
+        out = tf.cast(cost_volume(tf.cast(maps1, dtype), tf.cast(maps2, dtype), 2), "float32").numpy()[0]
         assert np.isnan(out[2, 3]).all()
-        assert np.isnan(out).sum() == 9
-        assert np.isinf(out).sum() == 9
+        assert np.isnan(out).sum() == 25
+        assert np.isinf(out).sum() == 25
 
 
 def test_the_same_bytes_for_any_number_of_threads(monkeypatch):
-    shape, r = (2, 37, 50, 24), 4
+    shape, r = (1, 37, 50, 24), 4
     given_maps = [maps.numpy() for maps in maps_and_upstream(shape, r, 3)]
     found = []
     for count in (1, 2, 3, 7):
@@ -130,6 +133,67 @@ def test_an_exported_graph_holds_no_call_into_this_process():
     assert "PyFuncStateless" in operations()
     with native.portable():
         assert not any("PyFunc" in name for name in operations())
+
+
+# Kernels are made when they are first called, and kept on disk; in these processes they are not kept.
+COMPILED_ANEW = """
+import numba, numpy as np
+compiled = numba.njit
+numba.njit = lambda *given, **options: compiled(*given, **{k: v for k, v in options.items() if k != "cache"})
+from importlib import reload
+from cpwc_keras.ops import native
+from cpwc_keras.ops.native import vectors
+"""
+
+EVERY_WIDTH = """
+vectors.LANES = lanes
+from cpwc_keras.ops.native import kernels
+kernels._ROWS = rows
+rng = np.random.default_rng(0)
+for height, width, channels, r in ((5, 41, 37, 4), (4, 16, 8, 5), (3, 7, 3, 0), (6, 50, 16, 1)):
+    one, other = rng.standard_normal((2, height, width, channels)).astype(np.float32)
+    out = np.full((height + 2, width, (2 * r + 1) ** 2), 7, np.float32)
+    kernels.cost_volume_rows(*(array.view(np.uint32) for array in (one, other, out[1:-1])), r, 0, 0, height)
+    padded = np.pad(other, ((r, r), (r, r), (0, 0)))
+    for k, (dy, dx) in enumerate(np.ndindex(2 * r + 1, 2 * r + 1)):
+        expected = (one * padded[dy : dy + height, dx : dx + width]).mean(-1)
+        np.testing.assert_allclose(out[1:-1, :, k], expected, atol=1e-5)
+    assert (out[[0, -1]] == 7).all()
+"""
+
+FAULTY_PARTS = """
+from cpwc_keras.ops.native import kernels, threads
+parts = ["", "_nine", "_one", "_columns", "transpose_tile"] + ["_nine_of_two_rows"] * (kernels._ROWS == 2)
+for part in parts:
+    reload(kernels)
+    if part:
+        nothing = numba.njit(lambda *given: None) if part == "transpose_tile" else vectors.accumulator([], spread=False)
+        setattr(kernels, part, nothing)
+    reload(threads)
+    assert (native._largest_error() < 1e-5) == (not part), part
+"""
+
+
+def in_another_process(code: str):
+    environment = os.environ | {"KERAS_BACKEND": "numpy"}
+    done = subprocess.run([sys.executable, "-c", COMPILED_ANEW + code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("lanes, rows", [(8, 1), (16, 2)])
+def test_vectors_of_any_processor(lanes, rows):
+    in_another_process(f"lanes, rows = {lanes}, {rows}\n{EVERY_WIDTH}")
+
+
+@pytest.mark.slow
+def test_a_part_that_does_nothing_is_noticed():
+    in_another_process(FAULTY_PARTS)
+
+
+def test_maps_without_pixels():
+    for shape in ((0, 4, 5, 3), (1, 0, 5, 3), (1, 4, 0, 3)):
+        maps = np.zeros(shape, np.float32)
+        assert threads.cost_volume(maps, maps, 1).shape == (*shape[:3], 9)
 
 
 @pytest.mark.parametrize("fault", ["wrong", "broken"])

@@ -323,6 +323,6 @@ def test_a_network_sees_a_window_and_is_measured_where_it_looked():
             return np.stack(flows)
 
     result = measure(case_of(seq), NetworkTracker(Model()), "network", MeasureSettings())
-    assert not result.error and shapes == {(128, 128)}
+    assert not result.error and shapes == {(64, 128)}
     for name in ("epe_mm", "cumulative_epe_mm", "d_m_mm"):
         assert result.scalars[name] == pytest.approx(0, abs=2e-5)
