@@ -14,8 +14,9 @@ from cpwc_keras.evaluation import strain as indices
 from cpwc_keras.io.cine import read
 from cpwc_keras.io.contours import Contour, check_against, check_points, read_contour, resample
 from cpwc_keras.tracking.carry import REACH, Step, carry, require_reach
-from cpwc_keras.tracking.familiarity import unfamiliar
+from cpwc_keras.tracking.familiarity import familiar_spacing, unfamiliar
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker
+from cpwc_keras.tracking.resampling import resampled
 from cpwc_keras.types import MESH_SHAPE, CineLoop
 
 PLAUSIBLE_STRAIN = (-40.0, 20.0)
@@ -145,7 +146,7 @@ def track(
     A network is shown the heart with a margin, which is several times faster than the whole image; other trackers are
     always shown the whole image, and so is a network with `keep_flow`, for which every pair of neighbours is estimated
     besides. Where the images are far from what the network was trained on, the notes of the result say in what
-    (`cpwc_keras.tracking.familiarity`).
+    (`cpwc_keras.tracking.familiarity`); where it is the size of their pixels, it is shown them resampled.
 
     Args:
         loop: what `cpwc_keras.read` returns, or the file to read it from.
@@ -185,15 +186,20 @@ def track(
 
     def on_step(step: Step):
         if flows is not None and abs(step.there - step.here) == 1:
-            flows[min(step.here, step.there)] = step.forward if step.there > step.here else step.backward
+            flows[min(step.here, step.there)] = grid.flow_back(
+                step.forward if step.there > step.here else step.backward
+            )
         if on_progress and step.there not in reached:
             reached.add(step.there)
             on_progress(len(reached) - 1, total)
 
+    ranges = run.ranges if isinstance(run, NetworkTracker) else None
+    grid = resampled(loop, familiar_spacing(loop.spacing_mm, ranges))
     window = isinstance(run, NetworkTracker) and not keep_flow
     carried, disagreement = carry(
-        loop, points, run, ed, composition, window, reach, neighbours=keep_flow, on_step=on_step
+        grid.loop, grid.points(points), run, ed, composition, window, reach, neighbours=keep_flow, on_step=on_step
     )
+    carried, disagreement = grid.points_back(carried), disagreement / grid.factor
     estimated = es is None
     if estimated:
         endocardium = carried if carried.ndim == 3 else carried[:, :, 0]
@@ -212,7 +218,7 @@ def track(
         notes=loop.notes,
         flows=flows,
     )
-    strange = unfamiliar(loop, points, run.ranges, ed) if isinstance(run, NetworkTracker) else []
+    strange = unfamiliar(loop, points, ranges, ed)
     return replace(result, notes=(*loop.notes, *strange, *_doubts(result)))
 
 
