@@ -158,6 +158,8 @@ def _track(
 def _show(console, result, files):
     from rich.table import Table
 
+    from cpwc_keras.tracking.cine import lost_contour
+
     unit = result.unit
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="left")
@@ -175,6 +177,8 @@ def _show(console, result, files):
     apart = "neighbouring frames" if result.reach == 1 else f"frames up to {result.reach} apart"
     table.add_row("tracker", result.tracker, f"{averaged}; pairs of {apart}")
     console.print()
+    if lost := lost_contour(result.strain):
+        console.print(f"Do not use these numbers. {lost}\n", style="red")
     console.print(table)
     if result.notes:
         console.print("\nMind:")

@@ -70,10 +70,10 @@ def read_contour(path: str | Path) -> Contour:
         except (ValueError, RecursionError) as error:
             raise bad_file(path, "no valid JSON", f'a contour file ({{"format": "{FORMAT}", …}})') from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
-        found = "another format"
-        if isinstance(content, dict):
+        found = "something else"
+        if isinstance(content, dict) and "format" in content:
             found = f"format {content.get('format')!r} version {content.get('version')!r}"
-        raise bad_file(path, found, f"{FORMAT!r} version {VERSION}")
+        raise bad_file(path, found, f"a contour file, of format {FORMAT!r} and version {VERSION}")
     if content.get("closed", False) is not False:
         raise bad_file(path, "a closed contour", "an open one, from the septal to the lateral base")
     try:

@@ -232,13 +232,19 @@ def _doubts(result: TrackingResult) -> list[str]:
         )
     elif result.es < result.ed:
         doubts.append("End-systole lies before end-diastole: GLS and MAPSE are those of the beat before the contour's.")
-    low, high = float(result.strain.min()), float(result.strain.max())
-    if low < PLAUSIBLE_STRAIN[0] or high > PLAUSIBLE_STRAIN[1]:
-        doubts.append(
-            f"The strain runs from {low:.0f} to {high:.0f} %, which no heart does: the contour was lost in some "
-            "frames; look at the video."
-        )
-    return doubts
+    lost = lost_contour(result.strain)
+    return [*doubts, lost] if lost else doubts
+
+
+def lost_contour(strain: np.ndarray) -> str:
+    """A sentence where a strain curve, (T,) percent, is none of a heart; else ""."""
+    low, high = float(strain.min()), float(strain.max())
+    if PLAUSIBLE_STRAIN[0] <= low and high <= PLAUSIBLE_STRAIN[1]:
+        return ""
+    return (
+        f"The strain runs from {low:.0f} to {high:.0f} %, which no heart does: the contour was lost in some frames; "
+        "look at the video."
+    )
 
 
 def place_contour(

@@ -37,6 +37,8 @@ _PLAYBACK_HZ = 15.0
 """Faster loops are slowed to this in the video, so that the eye can follow."""
 
 _INITIAL = np.array([225, 225, 225], np.uint8)
+_UNTESTED = np.array([200, 200, 205], np.uint8)
+"""Of a contour that no step led to: it was given in this frame, or the frame repeats the one before."""
 
 
 def write_results(
@@ -149,6 +151,7 @@ def _write_plot(path: Path, result: TrackingResult) -> None:
         result.es,
         result.unit,
         result.frame_rate_hz,
+        excursion=result.annular_excursion,
     )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=160)
@@ -185,10 +188,10 @@ def _picture(result, loop, frame: int, rows: slice, columns: slice, with_initial
     if with_initial:
         draw_contour(canvas, result.contours[result.ed] - origin, scale, _INITIAL, width=1, base=False)
     largest = _largest(result)
-    endocardial = result.disagreement if result.points.ndim == 3 else result.disagreement[:, :, 0]
-    draw_contour(
-        canvas, result.contours[frame] - origin, scale, disagreement_colors(endocardial[frame], largest), width=3
-    )
+    endocardial = (result.disagreement if result.points.ndim == 3 else result.disagreement[:, :, 0])[frame]
+    # Exactly nothing everywhere: the contour was given here, or the frame repeats another; no step was tested.
+    colors = disagreement_colors(endocardial, largest) if endocardial.any() else _UNTESTED
+    draw_contour(canvas, result.contours[frame] - origin, scale, colors, width=3)
     height, width = canvas.shape[:2]
     mark = {result.ed: "  ED", result.es: "  ES"}.get(frame, "")
     time = f"  {frame / result.frame_rate_hz:.2f} s" if result.frame_rate_hz else ""

@@ -57,13 +57,15 @@ def make_source(experiment: Experiment, folder: Path) -> Source:
 def _recorded(experiment: Experiment, folder: Path) -> Source:
     training, validation, record = [], [], {}
     for name, root in experiment.datasets.items():
-        if name not in TRAINABLE and name in DATASETS:
+        if name not in TRAINABLE:
             known = ", ".join((*TRAINABLE, *ENDLESS))
-            raise InputError(f"{name}: there are not both images and motion in it; train on one of {known}.")
+            why = "there are not both images and motion in it" if name in DATASETS else "there is no such dataset"
+            raise InputError(f"{name}: {why}; train on one of {known}.")
         if not Path(root).is_dir():
+            without = {"pretrain": "speckle", "transfer": "hearts"}[experiment.phase]
             raise InputError(
                 f"{root}: found no such folder, expected that of the dataset {name}; give --dataset {name}=FOLDER (the "
-                "README says where to get it), or try pretrain --config speckle, which needs no data."
+                f"README says where to get it), or try {experiment.phase} --config {without}, which needs no data."
             )
         items = open_dataset(name, root)
         _require_tissue_motion(items)

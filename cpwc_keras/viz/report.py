@@ -20,6 +20,7 @@ def strain_figure(
     unit: str = "mm",
     frame_rate_hz: float | None = None,
     title: str = "",
+    excursion: float | None = None,
 ):
     """Strain and MAPSE, the endocardial length, and the forward-backward disagreement, over time.
 
@@ -33,6 +34,7 @@ def strain_figure(
         unit: "mm" or "px".
         frame_rate_hz: frames a second; without it the axis counts frames.
         title: one line above.
+        excursion: how far the mitral plane comes towards the apex, in `unit`; for the legend.
 
     Returns:
         a `matplotlib.figure.Figure`; save it with `savefig`.
@@ -45,7 +47,9 @@ def strain_figure(
 
     peak, peak_mapse = (peak_systolic_frame(curve, ed, es) for curve in (strain, mapse))
     main.axhline(0, color=_PALE, linewidth=0.8)
-    main.plot(time, mapse, color=_MAPSE, linewidth=1.6, label=f"MAPSE, peak systolic {mapse[peak_mapse]:.1f} %")
+    moved = "" if excursion is None else f"{excursion:.1f} {unit}, "
+    label = f"MAPSE, peak systolic {moved}{mapse[peak_mapse]:.1f} %"
+    main.plot(time, mapse, color=_MAPSE, linewidth=1.6, label=label)
     main.plot(time, strain, color=_STRAIN, linewidth=2.4, label=f"strain, peak systolic {strain[peak]:.1f} %")
     main.plot(time[peak], strain[peak], "o", color=_STRAIN, markersize=7, markeredgecolor="white")
     main.plot(time[peak_mapse], mapse[peak_mapse], "o", color=_MAPSE, markersize=5.5, markeredgecolor="white")

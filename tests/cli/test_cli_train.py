@@ -76,9 +76,10 @@ def test_a_folder_that_is_not_the_dataset(tmp_path):
 
 
 def test_an_unknown_dataset_and_a_missing_folder(tmp_path):
-    assert "cifar" in sentence(run("pretrain", "--dataset", "cifar", "--steps", 1, folder=tmp_path))
+    said = sentence(run("pretrain", "--dataset", "cifar", "--steps", 1, folder=tmp_path))
+    assert "cifar: there is no such dataset; train on one of chairs, things" in said and "camus-templates" in said
     said = sentence(run("transfer", "--dataset", "medicaid", "--weights", "absent.h5", folder=tmp_path))
-    assert "datasets/medicaid: found no such folder" in said
+    assert "datasets/medicaid: found no such folder" in said and "transfer --config hearts" in said
 
 
 def test_a_broken_flow_file_is_named(chairs, tmp_path):

@@ -2,6 +2,7 @@ import csv
 import errno
 import json
 import os
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -11,6 +12,7 @@ import cpwc_keras
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.input_file import sha256
 from cpwc_keras.io.video import read_video
+from cpwc_keras.tracking import output
 from cpwc_keras.tracking.output import write_results
 from cpwc_keras.types import CineLoop
 
@@ -80,6 +82,16 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="disk is full"):
         write_results(result, loop, tmp_path, {}, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_contour_that_no_step_led_to_has_a_colour_of_its_own(monkeypatch):
+    given, drawn = tracked()[0], []
+    loop = replace(given, frames=given.frames[[0, 1, 1, 2]])
+    result = cpwc_keras.track(loop, ARCH, "farneback", es=3, reach=1)
+    monkeypatch.setattr(output, "draw_contour", lambda canvas, points, scale, colors, **options: drawn.append(colors))
+    for frame in range(4):
+        output._picture(result, loop, frame, *output._view(result, loop), with_initial=False)
+    assert [colors is output._UNTESTED for colors in drawn] == [True, False, True, False]
 
 
 def test_sha256_of_a_file(tmp_path):

@@ -79,4 +79,6 @@ def test_the_figure_holds_the_curves(rate):
     lines = [line.get_ydata() for line in main.lines]
     assert any(np.array_equal(line, strain) for line in lines)
     assert any("-18.0 %" in line.get_label() for line in main.lines)
+    with_distance = strain_figure(strain, strain / 2, 100 + strain, np.ones((4, 9)), 0, 2, "mm", rate, excursion=12.34)
+    assert any("MAPSE, peak systolic 12.3 mm, -9.0 %" in line.get_label() for line in with_distance.axes[0].lines)
     assert figure.axes[2].get_xlabel() == ("time (s)" if rate else "frame")
