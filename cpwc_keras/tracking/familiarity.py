@@ -95,8 +95,9 @@ def familiar_spacing(
 ) -> float | None:
     """To which pixel size images should be resampled before a network is shown them.
 
-    On a recording at half its size (1.02 mm, of a network that saw up to 0.8) GLS came out as -17.6 %, where the
-    recording itself gives -22.0; resampled to 0.51 mm, -21.0.
+    On a recording at half its size (1.02 mm, for a network that saw up to 0.8) the strain of a frame came out as
+    -17.6 %, where the recording itself gives -22.0; resampled to 0.64, 0.51 and 0.39 mm, -20.6, -21.0 and -22.0, but
+    to 0.8 mm -15.8: to the middle of the range, then, rather than to its end.
 
     Args:
         spacing_mm: (row_mm, col_mm) of a pixel, or None.
