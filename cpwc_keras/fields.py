@@ -7,7 +7,8 @@ compiled and release the GIL, so that the training input can run them from many 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from cpwc_keras.compiled import njit
 
 _ON_EDGE = 1e-9
 """Barycentric tolerance: a pixel centre on an edge belongs to both triangles, so that no gap opens between them."""
@@ -125,7 +126,7 @@ def pixel_grid(shape: tuple[int, int]) -> np.ndarray:
     return np.stack([columns, rows], -1)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _signed_area(nodes, a, b, c):
     """Twice the area; NaN where a node is not finite."""
     return (nodes[b, 0] - nodes[a, 0]) * (nodes[c, 1] - nodes[a, 1]) - (nodes[c, 0] - nodes[a, 0]) * (
@@ -133,7 +134,7 @@ def _signed_area(nodes, a, b, c):
     )
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _fill_triangles(nodes, values, triangles, field, mask):
     height, width = mask.shape
     total = 0.0
@@ -170,7 +171,7 @@ def _fill_triangles(nodes, values, triangles, field, mask):
                         mask[y, x] = 1.0
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _sample(field, mask, points, values, weight):
     height, width, channels = field.shape
     for n in range(len(points)):

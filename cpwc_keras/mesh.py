@@ -8,10 +8,10 @@ the dense flow and mask of any pair of frames, forward or backward, follow by ba
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 from scipy.optimize import isotonic_regression
 
+from cpwc_keras.compiled import njit
 from cpwc_keras.curves import distance_along, points_at
 from cpwc_keras.errors import InputError
 from cpwc_keras.fields import fill_triangles
@@ -163,7 +163,7 @@ def carry_points(mesh1: np.ndarray, mesh2: np.ndarray, points: np.ndarray) -> np
     return np.einsum("...nkc,nk->...nc", moved, weights)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _locate(nodes, triangles, points, triangle, weights):
     """Fill in, for each point, the triangle it lies deepest in and its barycentric weights there."""
     deepest = np.full(len(points), -1e-7)  # a point on the border, give or take rounding, is inside

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 from scipy import fft
 
 from cpwc_keras.baselines.smoothing import smooth
+from cpwc_keras.compiled import njit
 from cpwc_keras.errors import InputError
 from cpwc_keras.fields import pixel_grid, sample_field
 
@@ -130,12 +130,13 @@ class _Windows:
 
 def _flow(first, second) -> np.ndarray:
     first, second = (cv2.GaussianBlur(image, (0, 0), _BLUR) for image in (first, second))
-    grid, flow = None, None
+    coarser: tuple[_Grid, np.ndarray] | None = None
     for window, radius in SEARCHES:
-        coarser, grid = grid, _Grid.over(first.shape, window)
-        guess = np.zeros(grid.corners.shape) if coarser is None else coarser.interpolate(flow, grid.centres)
+        grid = _Grid.over(first.shape, window)
+        guess = np.zeros(grid.corners.shape) if coarser is None else coarser[0].interpolate(coarser[1], grid.centres)
         both_ways = (window, radius) == SEARCHES[-1]  # of the scales before, only whole pixels are used
         flow, _ = smooth(*_match(first, second, grid, guess, radius, both_ways), tolerance=_TOLERANCE)
+        coarser = grid, flow
     return grid.interpolate(flow, pixel_grid(first.shape))
 
 
@@ -176,7 +177,7 @@ def _correlate(first, second, here, there, window, radius) -> np.ndarray:
     return scores
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _cut(first, mean, second, here, there, window, radius, cut):
     """Copy the windows of the first image, less their mean, and the regions of the second to search in."""
     size = window + 2 * radius
@@ -191,7 +192,7 @@ def _cut(first, mean, second, here, there, window, radius, cut):
                 cut[1, n, row, column] = second[y + row, x + column]
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _normalise(products, first_gain, second_gain, here, there, scores):
     lags = scores.shape[1]
     radius = lags // 2
@@ -204,7 +205,7 @@ def _normalise(products, first_gain, second_gain, here, there, scores):
                 scores[n, row, column] = products[n, row, column] * both if both > 0 else -np.inf
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _find_peaks(scores, displacement, peaks):
     """Where each correlation is highest, (dx, dy), and how high; 0 where that is no peak."""
     lags = scores.shape[1]
@@ -226,7 +227,7 @@ def _find_peaks(scores, displacement, peaks):
             peaks[n, 2] = min(best, np.float32(1))
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _vertex(score):
     """Maximum (dx, dy) of the paraboloid fitted to the 3 × 3 lags around a peak; infinite where it has none."""
     slope_x = slope_y = bend_x = bend_y = np.float32(0)

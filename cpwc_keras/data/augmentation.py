@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from cpwc_keras.compiled import njit
 from cpwc_keras.errors import InputError
 from cpwc_keras.types import FramePair
 
@@ -185,10 +185,11 @@ def _crop_at_mask(pair: FramePair, crop: tuple[int, int], rng: np.random.Generat
         missing = [(0, crop[0] - part.shape[0]), (0, crop[1] - part.shape[1])]
         return np.pad(part, missing + [(0, 0)] * (array.ndim - 2))
 
-    return FramePair(*(cut(a) for a in (pair.image1, pair.image2, pair.flow, pair.mask)), pair.spacing_mm, pair.name)
+    image1, image2, flow, mask = (cut(a) for a in (pair.image1, pair.image2, pair.flow, pair.mask))
+    return FramePair(image1, image2, flow, mask, pair.spacing_mm, pair.name)
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _neighbours(x, y, height, width):
     """The bilinear cell of a point, the point moved to the nearest place within the image."""
     x, y = min(max(x, 0.0), width - 1.0), min(max(y, 0.0), height - 1.0)
@@ -196,7 +197,7 @@ def _neighbours(x, y, height, width):
     return left, top, min(left + 1, width - 1), min(top + 1, height - 1), x - left, y - top
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _transform(image1, image2, flow, mask, first, second, inverse, new1, new2, new_flow, new_mask):
     height, width = image1.shape
     for row in range(new1.shape[0]):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from cpwc_keras.compiled import njit
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(error_model="numpy")
 def draw_layer(image, flow, box, matrix, bumps, texture, to_texture, tone, mask, to_mask):
     """Blend a layer into an image, and put its motion where it covers a pixel by half or more.
 
@@ -52,7 +53,7 @@ def draw_layer(image, flow, box, matrix, bumps, texture, to_texture, tone, mask,
                 flow[y, x, 1] = qy - y
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _coverage(mask, u, v):
     """Bilinear, 0 outside, in [0, 1]."""
     if not (0.0 <= u < mask.shape[1] - 1 and 0.0 <= v < mask.shape[0] - 1):
@@ -65,14 +66,14 @@ def _coverage(mask, u, v):
     return ((1.0 - v) * above + v * below) / 255.0
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _mirrored(index, size):
     """Index on an axis that goes back and forth."""
     index = abs(index) % (2 * size - 2)
     return index if index < size else 2 * size - 2 - index
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _weights(t):
     """Catmull-Rom's cubic between the second and the third of four samples."""
     return (
@@ -83,7 +84,7 @@ def _weights(t):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _sample(texture, u, v):
     """Bicubic, mirrored at the borders; the range of uint8 as [0, 1]."""
     height, width = texture.shape

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from cpwc_keras.compiled import njit
 from cpwc_keras.data_prep.simulation.kernel import TAPS
 from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
 
@@ -31,7 +32,7 @@ def transmit_time_zero(transducer: Transducer, scan: SectorScan) -> np.ndarray:
     return (np.hypot(x - transducer.element_x_mm, z).max(1) - focus) / scan.speed_of_sound
 
 
-@njit(parallel=True, nogil=True, cache=True, fastmath=True)
+@njit(parallel=True, fastmath=True)
 def delay_and_sum(received, rate, table, element_x, sines, zero, ranges, speed, frequency, out):
     """Sum what the elements received from each point of the beams, at the time its echo arrives there.
 

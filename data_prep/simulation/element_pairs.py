@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import config, njit, prange
+from numba import config, prange
+
+from cpwc_keras.compiled import njit
 
 # Numba leaves LLVM's vectorizer of straight-line code off, which makes the four taps of a deposit one instruction each.
-config.SLP_VECTORIZE = 1
+config.SLP_VECTORIZE = 1  # type: ignore[attr-defined]
 
 BLOCK = 1024
 """Scatterers deposited together: their delays and weights stay in the second-level cache."""
@@ -15,7 +17,7 @@ _FRACTION = 16
 """Bits of a delay after the point."""
 
 
-@njit(parallel=True, nogil=True, cache=True, fastmath=True)
+@njit(parallel=True, fastmath=True)
 def paths(x, z, element_x, samples_per_mm, half_width, soft, nearest):
     """One-way delays as fixed-point samples (blocks, elements, BLOCK), and what each element hears of each scatterer.
 
@@ -43,7 +45,7 @@ def paths(x, z, element_x, samples_per_mm, half_width, soft, nearest):
     return delays, sensitivity
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@njit(parallel=True)
 def deposit(delays, sensitivity, weight, table, impulses):
     """Add every scatterer's echo to the train of every pair of elements.
 
@@ -58,7 +60,7 @@ def deposit(delays, sensitivity, weight, table, impulses):
             _deposit_row(elements - 1 - i, delays, sensitivity, weight, table, impulses)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _deposit_row(i, delays, sensitivity, weight, table, impulses):
     blocks, elements, size = delays.shape
     phase_bits = int(np.log2(len(table)) + 0.5)
@@ -87,7 +89,7 @@ def _deposit_row(i, delays, sensitivity, weight, table, impulses):
                 train[first - one], train[first], train[first + one], train[first + two] = a, b, c, d
 
 
-@njit(parallel=True, nogil=True, cache=True, fastmath=True)
+@njit(parallel=True, fastmath=True)
 def transmit(spectra, turns, first_bin, slots, out):
     """Fire all elements of each beam: out[beam, j, slots[f]] = Σ over i of pair (i, j) × exp(√-1 turns[i, beam] f)."""
     elements, beams = turns.shape

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from cpwc_keras.compiled import njit
 
 FINER = 4
 """Columns for each beam between which brightness is interpolated linearly."""
@@ -38,7 +40,7 @@ def gray_scale(compress: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     return compress(np.minimum(np.sqrt(power), 1))
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@njit(parallel=True)
 def brightness(iq, weights, scale):
     """Envelope, compressed, on columns `FINER` times finer than the beams.
 
@@ -56,7 +58,7 @@ def brightness(iq, weights, scale):
     return out
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _brightness_row(iq, weights, scale, out):
     beams = len(iq)
     before = _TAPS // 2 - 1
@@ -80,7 +82,7 @@ def _brightness_row(iq, weights, scale, out):
             out[b * FINER + phase] = scale[place] + share * (scale[place + 1] - scale[place])
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@njit(parallel=True)
 def to_pixels(values, row, column):
     """Bilinear interpolation at each pixel.
 
@@ -98,7 +100,7 @@ def to_pixels(values, row, column):
     return out
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _pixel_row(values, row, column, out):
     rows, columns = values.shape
     for j in range(len(out)):

@@ -6,9 +6,9 @@ from zlib import crc32
 
 import cv2
 import numpy as np
-from numba import njit
 from scipy import ndimage
 
+from cpwc_keras.compiled import njit
 from cpwc_keras.data_prep.conversion.recordings import CONTOURS_NOTE
 from cpwc_keras.data_prep.simulation.motion import Cycle, MotionSettings, draw_cycle
 from cpwc_keras.data_prep.simulation.sector_geometry import Sector, find_sector
@@ -152,13 +152,13 @@ def extend_motion(nodes_mm: np.ndarray, values: np.ndarray, at_mm: np.ndarray) -
 # Compiled rather than left to BLAS, whose sums depend on its number of threads: the same seed gives the same bytes.
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _wendland(x, y):
     distance = np.sqrt(x * x + y * y)
     return (1 - distance) ** 4 * (4 * distance + 1) if distance < 1 else 0.0
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _solve(nodes, values):
     """Turn values (N, C) at the nodes into weights of their functions, in place, by a Cholesky decomposition."""
     count = len(nodes)
@@ -184,7 +184,7 @@ def _solve(nodes, values):
             values[i, c] /= lower[i, i]
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _evaluate(nodes, weights, points):
     """(P, C) at points (P, 2)."""
     values = np.zeros((len(points), weights.shape[1]))

@@ -6,9 +6,10 @@ A thread owns whole blocks of rows, and the scatterers of a block are added in t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.polynomial import chebyshev, polynomial
 
+from cpwc_keras.compiled import njit
 from cpwc_keras.data_prep.simulation.point_spread import BLOCK, ZONE
 
 _CHUNK = 16384  # points whose blocks a thread finds at once
@@ -26,7 +27,7 @@ _S0, _S1, _S2, _S3, _S4, _S5 = _series(lambda y: np.sin(2 * np.pi * y) / y, 6)
 _C0, _C1, _C2, _C3, _C4, _C5, _C6 = _series(lambda y: np.cos(2 * np.pi * y), 7)
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@njit(parallel=True)
 def sort_by_block(points, amplitude, rows_per_mm, steepest, rows):
     """Bring scatterers of the same block of rows together.
 
@@ -81,7 +82,7 @@ def sort_by_block(points, amplitude, rows_per_mm, steepest, rows):
     return sorted_points, starts
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@njit(parallel=True)
 def deposit(scatterers, starts, rows_per_mm, turns_per_mm, columns_per_sine, row_weight, column_weight):
     """Put scatterers on the grid, each between two rows and two columns, with the phase of its echo.
 
@@ -100,7 +101,7 @@ def deposit(scatterers, starts, rows_per_mm, turns_per_mm, columns_per_sine, row
     return out
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _deposit_block(
     block, scatterers, start, stop, rows_per_mm, turns_per_mm, columns_per_sine, row_weight, column_weight, out
 ):
@@ -145,7 +146,7 @@ def _deposit_block(
                 out[k, block * BLOCK + n, 2 * c + 1] = grid[n + 1, 2 * c + 1] * (weight * column_weight[k, c])
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@njit(parallel=True)
 def gather(spectra, frequencies, reach):
     """The frequencies that count: (orders, rows, columns) complex64 -> (orders, rows + 2 reach, 2, K) float32."""
     orders, rows, _ = spectra.shape
@@ -161,7 +162,7 @@ def gather(spectra, frequencies, reach):
     return out
 
 
-@njit(parallel=True, nogil=True, cache=True)
+@njit(parallel=True)
 def spread(spectra, response, spans, steering, stride, out):
     """Filter along range at each lateral frequency, then hear that from each beam.
 
@@ -179,7 +180,7 @@ def spread(spectra, response, spans, steering, stride, out):
         _spread_zone(spectra, (first + 1) * stride, response[zone], spans[zone], steering, stride, samples)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _spread_zone(spectra, row, response, span, steering, stride, out):
     """The samples of a zone, the first of which has rows `row` to `row` + taps of the spectra about it."""
     taps, frequencies = response.shape[1], response.shape[3]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from cpwc_keras.compiled import njit
 from cpwc_keras.types import MESH_SHAPE
 
 CELL = 4
@@ -14,7 +14,7 @@ _BASAL_RAMP = 0.5
 """Rows of the mesh over which the weight rises from the two ends of the wall."""
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def bilinear(image, points):
     """Brightness (N,) float32 at points (N, 2) px; beyond the edge, the edge's."""
     height, width = image.shape
@@ -30,7 +30,7 @@ def bilinear(image, points):
     return values
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def carry(nodes, triangles, triangle, barycentric):
     """Where points with these barycentric weights in their triangles are, (N, 2) float32."""
     points = np.empty((len(triangle), 2), np.float32)
@@ -44,7 +44,7 @@ def carry(nodes, triangles, triangle, barycentric):
     return points
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _weight(along, across, end, border):
     """The weight w at mesh coordinates (0 to `end`, 0 to 4); w² is a raised cosine of the way from the border."""
     last_layer = MESH_SHAPE[1] - 1.0
@@ -52,7 +52,7 @@ def _weight(along, across, end, border):
     return np.sin(np.pi / 2 * min(max(way, 0.0), 1.0))
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def mesh_weight(triangles, triangle, barycentric, border):
     """W of points given by triangle and barycentric weights, (N,) float32."""
     end = triangles.max() // MESH_SHAPE[1]
@@ -67,7 +67,7 @@ def mesh_weight(triangles, triangle, barycentric, border):
     return weight
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def fade(amplitude, points, begin, rows, columns, nodes, triangles, border):
     """Multiply the amplitude of still scatterers within the mesh by sqrt(1 - w²), in place."""
     weight = np.zeros(len(amplitude), np.float32)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from cpwc_keras.compiled import njit
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _wall_distance(x, z, heart):
     """Distance in mm outwards from the endocardium (negative in the cavity), and the place along the axis, 0 … 1.
 
@@ -24,7 +25,7 @@ def _wall_distance(x, z, heart):
     return (value - 1.0) / max(slope, 1e-6), s
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def in_cavity(points, heart):
     """Whether each of (N, 2) points in mm lies in blood, a millimetre or more from the wall."""
     inside = np.empty(len(points), dtype=np.bool_)
@@ -34,7 +35,7 @@ def in_cavity(points, heart):
     return inside
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _anatomy(points, heart, wall, cavity, outside, line):
     """Echo amplitude of the regions: dark cavity, wall, bright thin borders, whatever lies outside."""
     out = np.empty(len(points))
@@ -71,7 +72,7 @@ def echogenicity(points: np.ndarray, heart: np.ndarray, rng: np.random.Generator
     return level * np.exp(texture)
 
 
-@njit(cache=True, nogil=True)
+@njit()
 def _look_up(field, places):
     out = np.empty(len(places))
     for n in range(len(places)):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
+
+from cpwc_keras.compiled import njit
 
 WAVELENGTH_MM = 0.616
 """2.5 MHz in tissue (1,540 m/s), the paper's probe."""
@@ -62,7 +63,7 @@ def _gaussian(sigma: float) -> np.ndarray:
     return kernel / np.sqrt((kernel**2).sum())
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _deposit(points, amplitude, r0, dr, a0, da, ranges, beams):
     """Scatterers on the polar grid with linear weights, each with the phase of its two-way travel."""
     parts = np.zeros((2, ranges, beams), dtype=np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from cpwc_keras.compiled import njit
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Motion:
         return _displacement(points, self.shift, self.linear, self.centre, self.reach, self.bumps)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(fastmath=True)
 def _displacement(points, shift, linear, centre, reach, bumps):
     out = np.empty_like(points)
     for n in range(len(points)):

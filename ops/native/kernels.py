@@ -8,8 +8,8 @@ number is summed by one thread in one order, so the result does not depend on th
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from cpwc_keras.compiled import njit
 from cpwc_keras.ops.native.vectors import LANES, accumulator, transpose_tile
 
 _COLUMNS = 8
@@ -28,13 +28,13 @@ _one = accumulator([(0, 0)], spread=False)
 _columns = accumulator([(i, i) for i in range(_COLUMNS)], spread=True)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(inline="always")
 def _wide(bits, shift):
     """The bits of a float32, from those of a number whose upper ones alone are kept (bfloat16: shift 16)."""
     return np.uint32(bits) << shift
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(inline="always")
 def _narrow(bits, shift):
     """The reverse, rounded to the nearest, ties to even, as TensorFlow and JAX do (`vectors` has it for a vector)."""
     if shift == 0:
@@ -44,7 +44,7 @@ def _narrow(bits, shift):
     return (bits + np.uint32(0x7FFF) + ((bits >> shift) & np.uint32(1))) >> shift
 
 
-@njit(nogil=True, cache=True)
+@njit()
 def _transpose(source, target, shift_in, shift_out):
     """``target[j, i] = source[i, j]``, widened or narrowed by so many bits."""
     rows, columns = source.shape
@@ -57,7 +57,7 @@ def _transpose(source, target, shift_in, shift_out):
             target[j, i] = _narrow(_wide(source[i, j], shift_in), shift_out)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def cost_volume_rows(features1, features2, out, search_range, shift, start, stop):
     """Rows `start` to `stop` of the cost volume of one image.
 
@@ -119,7 +119,7 @@ def cost_volume_rows(features1, features2, out, search_range, shift, start, stop
             _transpose(sum_bits[i][:, :width], out[y + i], 0, shift)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def gradient_rows(upstream, maps, out, search_range, second, shift, start, stop):
     """Rows `start` to `stop` of the gradient with respect to one of the two feature maps of one image.
 

@@ -1,0 +1,91 @@
+"""Numba's compiler, with code kept on disk that can do no harm.
+
+Numba keeps what it has compiled beside the source file, else in the user's cache folder (``NUMBA_CACHE_DIR`` names
+another). By itself it cannot be imported where no such folder can be written, ends with a traceback where a file there
+is damaged, and runs whatever machine code it finds. Here each file is kept with its SHA-256, and whatever is wrong with
+the folder, the function is compiled as if it were not there; a warning says so, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import warnings
+from collections.abc import Callable
+from functools import cache
+
+import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+
+def njit(**options) -> Callable[[Callable], Callable]:
+    """As ``numba.njit(cache=True, nogil=True, **options)``.
+
+    Args:
+        **options: of Numba.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        dispatcher = numba.njit(nogil=True, **options)(function)
+        try:
+            dispatcher._cache = _Cache(function)
+        except Exception as error:  # no folder can be written, or this Numba is built otherwise
+            _say("is compiled anew at every start, since it cannot be kept", error)
+        return dispatcher
+
+    return decorate
+
+
+class _Cache(FunctionCache):
+    def __init__(self, function: Callable):
+        super().__init__(function)
+        self._cache_file = _WithDigests(
+            self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        )
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:
+            _say(f"is compiled anew, since what was kept of it in {self.cache_path} is damaged", error)
+        try:
+            self.flush()
+        except OSError as error:
+            self.disable()
+            _cannot_keep(self.cache_path, error)
+        return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except Exception as error:
+            _cannot_keep(self.cache_path, error)
+
+
+class _WithDigests(IndexDataCacheFile):
+    """Machine code, each file with its SHA-256 in front."""
+
+    def _load_data(self, name):
+        with open(self._data_path(name), "rb") as file:
+            digest, data = file.read(hashlib.sha256().digest_size), file.read()
+        if hashlib.sha256(data).digest() != digest:
+            raise ValueError(f"{name} is not what was written")
+        return pickle.loads(data)
+
+    def _save_data(self, name, data):
+        data = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(hashlib.sha256(data).digest() + data)
+
+
+def _cannot_keep(folder: str, error: Exception) -> None:
+    _say(f"is compiled anew at every start, since it cannot be kept in {folder}", error)
+
+
+@cache
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=2)
+
+
+def _say(what: str, error: Exception) -> None:
+    _warn(f"Compiled code {what} ({type(error).__name__}); NUMBA_CACHE_DIR can name another folder.")
