@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from timing import best_seconds
+from timing import best_seconds, row
 
 from cpwc_keras.models.presets import DEFAULT_PRESET
 from cpwc_keras.ops import native
@@ -39,15 +39,15 @@ def loop(frames: int, shape: tuple[int, int] = SHAPE) -> tuple[CineLoop, np.ndar
 
 
 def plain(network, images: CineLoop, contour: np.ndarray) -> np.ndarray:
-    """The obvious way: whole images, pair by pair, each direction by itself."""
-    points = contour.copy()
+    """The obvious way: whole images, pair by pair, each direction by itself. Points in every frame, the first given."""
+    carried = [np.asarray(contour, np.float64)]
     for here, there in zip(images.frames[:-1], images.frames[1:], strict=True):
         flows = [
             np.asarray(network.predict_on_batch([one[None, ..., None], other[None, ..., None]]))[0]
             for one, other in ((here, there), (there, here))
         ]
-        points = points + compose(*flows, points)[0]
-    return points
+        carried.append(carried[-1] + compose(*flows, carried[-1])[0])
+    return np.stack(carried)
 
 
 def peak_gflops(precision: str) -> float:
@@ -68,33 +68,29 @@ def run(quick: bool) -> list[dict]:
 
     frames = 6 if quick else 30
     images, contour = loop(frames)
-    precision = "bfloat16"
-    ours = as_tracker(None, precision)[0]
+    ours = {precision: as_tracker(None, precision)[0] for precision in ("float32", "bfloat16")}
     with native.portable():
         theirs = as_tracker(DEFAULT_PRESET, "float32")[0].model
         plain(theirs, CineLoop(images.frames[:2], (0.35, 0.35)), contour)  # traced while `portable`
-    track(CineLoop(images.frames[:3], (0.35, 0.35)), contour, ours, frame=0)
+    peer = "plain Keras, pair by pair, float32"
+    calls = {
+        f"track, {precision}": lambda tracker=tracker: track(images, contour, tracker, frame=0)
+        for precision, tracker in ours.items()
+    } | {peer: lambda: plain(theirs, images, contour)}
+    for tracker in ours.values():
+        track(CineLoop(images.frames[:3], (0.35, 0.35)), contour, tracker, frame=0)
     seconds = {}
-    for name, call in (
-        (f"track, {precision}", lambda: track(images, contour, ours, frame=0)),
-        ("plain Keras, pair by pair, float32", lambda: plain(theirs, images, contour)),
-    ):
+    for name, call in calls.items():
         start = time.perf_counter()
         call()
         seconds[name] = time.perf_counter() - start
-    (name, mine), (peer, other) = seconds.items()
-    rows = [_row(f"{frames} frames of {SHAPE[0]}×{SHAPE[1]}, both directions", name, mine, peer, other)]
+    what = f"{frames} frames of {SHAPE[0]}×{SHAPE[1]}, both directions"
+    rows = [row(what, seconds, name, peer) for name in calls if name != peer]
     pair = np.random.default_rng(1).random((2, *SHAPE), dtype=np.float32)
-    for kind in dict.fromkeys(("float32", precision)):
-        tracker = as_tracker(None, kind)[0]
-        took = best_seconds({"flow": lambda tracker=tracker: tracker(pair[:1], pair[1:])}, 2 if quick else 5)["flow"]
-        rows.append(_row("a flow, against the floor", f"c-PWC-Net, {kind}", took, "its convolutions at full rate",
-                         _GFLOP / peak_gflops(kind)))  # fmt: skip
+    floor = "its convolutions at full rate"
+    for precision, tracker in ours.items():
+        name = f"c-PWC-Net, {precision}"
+        seconds = best_seconds({name: lambda tracker=tracker: tracker(pair[:1], pair[1:])}, 2 if quick else 5)
+        seconds[floor] = _GFLOP / peak_gflops(precision)
+        rows.append(row("a flow, against the floor", seconds, name, floor))
     return rows
-
-
-def _row(what: str, ours: str, seconds: float, peer: str, peer_seconds: float) -> dict:
-    return {
-        "what": what, "ours": ours, "ours_ms": round(1e3 * seconds, 3), "peer": peer,
-        "peer_ms": round(1e3 * peer_seconds, 3), "ratio": round(peer_seconds / seconds, 2),
-    }  # fmt: skip
