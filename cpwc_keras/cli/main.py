@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -28,6 +29,7 @@ COMMANDS = {
     "prepare": "prepare",
     "presets": "presets",
     "export": "export",
+    "app": "app",
 }
 """Command → module of `cpwc_keras.cli`, loaded when the command is used, so that `--help` is there at once."""
 
@@ -50,7 +52,8 @@ def cli():
     Track a contour through a cine loop and measure its strain (track, demo), make the contour from a mask or another
     tool's file (contour), train the network (pretrain, transfer), repeat the paper's ablations (ablate), make training
     data with exact motion (simulate), look into datasets (info, verify), convert them (prepare), see which trained
-    networks there are (presets), take one elsewhere (export). Each command has its own --help.
+    networks there are (presets), take one elsewhere (export), do it all in the browser (app). Each command has its own
+    --help.
     """
 
 
@@ -69,6 +72,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     else:
         sys.exit(code if isinstance(code, int) else 0)
+    finally:
+        gc.freeze()  # or Python looks through all that TensorFlow is once more before it ends, for over a second
 
 
 def _leave(message: str, code: int) -> None:

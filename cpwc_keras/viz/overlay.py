@@ -95,8 +95,9 @@ def write_text(
     from PIL import Image, ImageDraw
 
     picture = Image.fromarray(canvas)
-    style = {"stroke_width": 2, "stroke_fill": (15, 15, 15)}  # legible on bright tissue too
-    ImageDraw.Draw(picture).text((x, y), text, fill=color, font=_font(size), anchor=anchor, **style)
+    ImageDraw.Draw(picture).text(
+        (x, y), text, fill=color, font=_font(size), anchor=anchor, stroke_width=2, stroke_fill=(15, 15, 15)
+    )  # with an edge: legible on bright tissue too
     canvas[:] = np.asarray(picture)
     return canvas
 

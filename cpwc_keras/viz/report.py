@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from matplotlib.figure import Figure
 
 from cpwc_keras.evaluation.strain import peak_systolic_frame
 
 _INK, _PALE, _GRID = "#22303c", "#8696a0", "#e4e9ec"
 _STRAIN, _MAPSE, _TRUST = "#c8443a", "#2b7a9b", "#5b8c5a"
+
+
+class NotebookFigure(Figure):
+    """A figure that notebooks show though `pyplot`, which would keep it in memory, knows nothing of it."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=100)
+        return picture.getvalue()
 
 
 def strain_figure(
@@ -21,7 +33,8 @@ def strain_figure(
     frame_rate_hz: float | None = None,
     title: str = "",
     excursion: float | None = None,
-):
+    figure=None,
+) -> NotebookFigure:
     """Strain and MAPSE, the endocardial length, and the forward-backward disagreement, over time.
 
     Args:
@@ -35,14 +48,13 @@ def strain_figure(
         frame_rate_hz: frames a second; without it the axis counts frames.
         title: one line above.
         excursion: how far the mitral plane comes towards the apex, in `unit`; for the legend.
+        figure: an empty figure or subfigure to draw in, or None for a new one.
 
     Returns:
         a `matplotlib.figure.Figure`; save it with `savefig`.
     """
-    from matplotlib.figure import Figure
-
     time = np.arange(len(strain)) / (frame_rate_hz or 1)
-    figure = Figure(figsize=(7.6, 6.4), layout="constrained", facecolor="white")
+    figure = figure or NotebookFigure(figsize=(7.6, 6.4), layout="constrained", facecolor="white")
     main, middle, low = figure.subplots(3, 1, sharex=True, height_ratios=[3.2, 1.3, 1.0])
 
     peak, peak_mapse = (peak_systolic_frame(curve, ed, es) for curve in (strain, mapse))
@@ -70,15 +82,7 @@ def strain_figure(
     low.set_xlabel("time (s)" if frame_rate_hz else "frame")
 
     for axis in (main, middle, low):
-        for frame, dashes in ((ed, (1, 0)), (es, (4, 3))):
-            axis.axvline(time[frame], color=_PALE, linewidth=0.9, dashes=dashes, zorder=0)
-        axis.grid(axis="y", color=_GRID, linewidth=0.8)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[["left", "bottom"]].set_color(_PALE)
-        axis.tick_params(colors=_INK, labelsize=9)
-        axis.yaxis.label.set_color(_INK)
-        axis.xaxis.label.set_color(_INK)
+        strain_axis(axis, time, ed, es)
         axis.margins(x=0.015)
     for frame, name in ((ed, "ED"), (es, "ES")):
         main.annotate(name, (time[frame], 0.01), xycoords=("data", "axes fraction"), xytext=(4, 0),
@@ -87,3 +91,23 @@ def strain_figure(
     if title:
         figure.suptitle(title, color=_INK, fontsize=11)
     return figure
+
+
+def strain_axis(axis, time: np.ndarray, ed: int, es: int) -> None:
+    """Give an axis over time the looks of these figures, with lines at end-diastole and end-systole.
+
+    Args:
+        axis: of Matplotlib.
+        time: (T,) of the frames.
+        ed: index of the end-diastolic frame.
+        es: index of the end-systolic frame.
+    """
+    for frame, dashes in ((ed, (1, 0)), (es, (4, 3))):
+        axis.axvline(time[frame], color=_PALE, linewidth=0.9, dashes=dashes, zorder=0)
+    axis.grid(axis="y", color=_GRID, linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.spines[["left", "bottom"]].set_color(_PALE)
+    axis.tick_params(colors=_INK, labelsize=9)
+    axis.yaxis.label.set_color(_INK)
+    axis.xaxis.label.set_color(_INK)

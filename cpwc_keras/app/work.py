@@ -1,0 +1,208 @@
+"""Tracking for the page: with progress, stopped when asked, bounded in time, its files in the visitor's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cpwc_keras.app.session import Session
+from cpwc_keras.baselines.catalog import BASELINES
+from cpwc_keras.errors import InputError
+from cpwc_keras.evaluation import strain as indices
+from cpwc_keras.models.precision import PRECISIONS, require_precision
+from cpwc_keras.models.presets import DEFAULT_PRESET, list_presets
+from cpwc_keras.quiet import import_keras_quietly
+from cpwc_keras.tracking.carry import REACH
+from cpwc_keras.tracking.cine import TrackingResult, track
+from cpwc_keras.tracking.familiarity import familiar_spacing
+from cpwc_keras.tracking.output import write_results
+from cpwc_keras.tracking.pair import as_tracker, estimate_both, names_network
+from cpwc_keras.tracking.resampling import resampled
+
+_LARGER = 1.03
+"""A cavity this much larger than in the contour's frame is worth a word: end-diastole may be there."""
+
+_LARGEST_REACH = 10
+
+DOWNLOADS = {
+    "CSV": "strain.csv",
+    "JSON": "summary.json",
+    "MP4": "overlay.mp4",
+    "HDF5": "tracking.h5",
+    "PDF": "report.pdf",
+}
+
+
+class Cancelled(Exception):
+    """The visitor pressed Cancel, or has left."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the visitor chose.
+
+    Attributes:
+        tracker: a preset or a baseline.
+        composition: average forward and backward motion.
+        reach: how many frames apart the images of a pair may be.
+        precision: of a network.
+        dense: keep the motion of every pixel in the HDF5 file.
+    """
+
+    tracker: str = DEFAULT_PRESET
+    composition: bool = True
+    reach: int = REACH
+    precision: str = PRECISIONS[0]
+    dense: bool = False
+
+    def __post_init__(self):
+        if self.tracker not in trackers():  # never a path or a function: those are for the command line
+            raise InputError(f"There is no tracker {str(self.tracker)[:40]!r} here; choose one of the list.")
+        require_precision(self.precision)
+        if isinstance(self.reach, bool) or int(self.reach) != self.reach or not 1 <= self.reach <= _LARGEST_REACH:
+            raise InputError(f"The reach must be 1 to {_LARGEST_REACH} frames, got {self.reach}.")
+
+
+def trackers() -> list[str]:
+    """Names of the trackers to choose from, the default first."""
+    presets = list_presets()
+    return [DEFAULT_PRESET, *(name for name in presets if name != DEFAULT_PRESET), *BASELINES]
+
+
+def track_session(session: Session, choices: Choices, on_progress: Callable[[str, float], None]) -> None:
+    """Track the session's contour; the result and its files are in the session afterwards.
+
+    Args:
+        session: with a loop and a contour.
+        choices: of the visitor.
+        on_progress: called as (what is done, fraction), from this thread.
+
+    Raises:
+        InputError: there is no contour, it cannot be tracked, or it took too long.
+        Cancelled: `session.cancel` was set; nothing has changed.
+    """
+    contour = session.contour()
+    with session.working():
+        end = time.monotonic() + session.limits.tracking_s
+
+        def proceed(doing: str, fraction: float) -> None:
+            if session.cancel.is_set():
+                raise Cancelled
+            if time.monotonic() > end:
+                minutes = session.limits.tracking_s / 60
+                raise InputError(f"Tracking took more than {minutes:g} min and was given up; choose a faster tracker.")
+            on_progress(doing, fraction)
+
+        proceed("Preparing the tracker", 0.0)
+        run = _tracker(session, choices)
+        proceed("Tracking", 0.0)
+        result = track(
+            session.loop,
+            contour,
+            run,
+            choices.composition,
+            keep_flow=choices.dense,
+            on_progress=lambda done, total: proceed(f"Tracking: {done} of {total} frames", 0.9 * done / total),
+            reach=int(choices.reach),
+        )
+        result = replace(result, notes=(*result.notes, *_larger_elsewhere(result)))
+        files = _write(session, result, choices, lambda done: proceed("Writing the results", 0.9 + 0.1 * done))
+        session.result, session.files, session.choices = result, files, choices
+
+
+def mark_es(session: Session, frame: int | None) -> None:
+    """Say which frame is end-systole, or with None that the tracked area shall tell; a result is told anew.
+
+    Raises:
+        InputError: no frame of the loop, or that of end-diastole.
+    """
+    if frame is not None and session.require_frame(frame) == session.ed:
+        raise InputError(f"End-systole and end-diastole are both frame {frame}; choose two different frames.")
+    session.es = frame
+    result = session.result
+    if result is None:
+        return
+    es = frame
+    if es is None:
+        es = indices.estimate_es(indices.cavity_area(result.contours, result.spacing_mm), result.ed)
+    with session.working():
+        result = replace(result, es=es, es_estimated=frame is None)
+        session.files = _write(session, result, session.choices, lambda done: None)
+        session.result = result
+
+
+def motion(session: Session, frame: int) -> np.ndarray:
+    """The dense motion from a frame to the next, by the tracker of the result.
+
+    Args:
+        session: with a result.
+        frame: index of the first of both frames.
+
+    Returns:
+        (H, W, 2) float32 px.
+
+    Raises:
+        InputError: there is no result, or no next frame.
+    """
+    result, loop = session.result, session.require_loop()
+    if result is None or session.tracker is None:
+        raise InputError("Track the loop first.")
+    frame = min(session.require_frame(frame), len(loop) - 2)
+    if result.flows is not None:
+        return result.flows[frame]
+    with session.working():
+        run = session.tracker[1]
+        pair = replace(loop, frames=loop.frames[frame : frame + 2], labels=None)
+        grid = resampled(pair, familiar_spacing(loop.spacing_mm, getattr(run, "ranges", None)))  # as `track` does
+        return grid.flow_back(estimate_both(run, *grid.loop.frames)[0])
+
+
+def liveliest_frame(result: TrackingResult) -> int:
+    """The frame between end-diastole and end-systole whose step to the next moves the contour most."""
+    first, last = sorted((result.ed, result.es))
+    steps = np.linalg.norm(np.diff(result.contours[first : last + 1], axis=0), axis=-1).mean(axis=-1)
+    return first + int(steps.argmax()) if len(steps) else min(first, len(result) - 2)
+
+
+def _tracker(session: Session, choices: Choices):
+    chosen = (choices.tracker, choices.precision)
+    if session.tracker is None or session.tracker[0] != chosen:
+        if names_network(choices.tracker):
+            import_keras_quietly()
+        session.tracker = (chosen, as_tracker(choices.tracker, choices.precision)[0])
+    return session.tracker[1]
+
+
+def _larger_elsewhere(result: TrackingResult) -> list[str]:
+    area = indices.cavity_area(result.contours, result.spacing_mm)
+    largest = int(area.argmax())
+    if area[largest] < _LARGER * area[result.ed]:
+        return []
+    percent = (area[largest] / area[result.ed] - 1) * 100
+    return [
+        f"The tracked cavity is {percent:.0f} % larger in frame {largest} than in the contour's frame {result.ed}: "
+        "end-diastole may be there."
+    ]
+
+
+def _write(session: Session, result: TrackingResult, choices: Choices, on_file) -> dict[str, Path]:
+    """Write all downloads into a folder of their own; none has a name or a note that the visitor's files brought."""
+    from cpwc_keras.app.pictures import write_pdf
+
+    folder = session.folder / f"result-{time.monotonic_ns()}"
+    folder.mkdir()
+    settings = {**asdict(choices), "made_with": "cpwc-keras app"}
+    count = 0
+
+    def written(_path: Path) -> None:
+        nonlocal count
+        count += 1
+        on_file(count / 7)
+
+    write_results(result, session.loop, folder, settings, session.sha256, on_file=written)
+    write_pdf(folder / DOWNLOADS["PDF"], result, session.loop, session.sha256)
+    return {name: folder / file for name, file in DOWNLOADS.items()}
