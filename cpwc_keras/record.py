@@ -28,21 +28,33 @@ def versions() -> dict[str, str]:
 
 
 def write_json(path: str | Path, content: dict) -> None:
-    """Write a JSON file, whole or not at all.
+    """Write a JSON file (`json_text`), whole or not at all.
+
+    Args:
+        path: of the file.
+        content: as for `json_text`.
+
+    Raises:
+        InputError: the file cannot be written.
+        TypeError: as `json_text`.
+    """
+    text = json_text(content)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def json_text(content: dict) -> str:
+    """JSON for people and programs: indented, in UTF-8, with a newline at its end.
 
     NaN and infinity, which JSON does not know, become null; paths become strings.
 
     Args:
-        path: of the file.
         content: dictionaries, lists, tuples, strings, numbers (NumPy's too), booleans, None and paths.
 
     Raises:
-        InputError: the file cannot be written.
         TypeError: the content holds anything else.
     """
-    text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _plain(value):

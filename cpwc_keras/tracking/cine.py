@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from cpwc_keras.tracking.carry import REACH, Step, carry, require_reach
 from cpwc_keras.tracking.familiarity import familiar_spacing, unfamiliar
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker
 from cpwc_keras.tracking.resampling import resampled
+from cpwc_keras.tracking.result import TrackingResult
 from cpwc_keras.types import MESH_SHAPE, CineLoop
 
 PLAUSIBLE_STRAIN = (-40.0, 20.0)
@@ -24,105 +24,6 @@ PLAUSIBLE_STRAIN = (-40.0, 20.0)
 
 CONTOUR_POINTS = 36
 """A contour is resampled to as many points as the paper's mesh has along the wall."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrackingResult:
-    """Where the points went, what follows from it, and how far it can be trusted.
-
-    Attributes:
-        points: (T, N, 2) contour, or (T, 36, 5, 2) mesh, as (x, y) pixels.
-        disagreement_vectors: (T, N, 2) or (T, 36, 5, 2) pixels: for the step that led to each frame, where forward and
-            backward motion disagree (`composition.compose`); 0 at `ed`.
-        ed: index of the end-diastolic frame, where the contour was given.
-        es: index of the end-systolic frame.
-        es_estimated: whether `es` is the frame of smallest cavity (`evaluation.strain.estimate_es`), not a given one.
-        spacing_mm: (row_mm, col_mm), or None: lengths are then in pixels.
-        frame_rate_hz: frames a second, or None.
-        tracker: name of the tracker.
-        composition: whether forward and backward motion were averaged.
-        reach: how many frames apart the images of a pair could be (`carry.carry`).
-        notes: what was assumed, one sentence each.
-        flows: (T-1, H, W, 2) float32 pixels from each frame to the next, or None.
-    """
-
-    points: np.ndarray
-    disagreement_vectors: np.ndarray
-    ed: int
-    es: int
-    es_estimated: bool
-    spacing_mm: tuple[float, float] | None
-    frame_rate_hz: float | None
-    tracker: str
-    composition: bool
-    reach: int
-    notes: tuple[str, ...] = ()
-    flows: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    @property
-    def contours(self) -> np.ndarray:
-        """(T, N, 2): the contour, or the endocardial layer of the mesh."""
-        return self.points if self.points.ndim == 3 else self.points[:, :, 0]
-
-    @property
-    def unit(self) -> str:
-        """Unit of every length: "mm", or "px" where the spacing is unknown."""
-        return "mm" if self.spacing_mm else "px"
-
-    @cached_property
-    def disagreement(self) -> np.ndarray:
-        """(T, N) or (T, 36, 5): length of the forward-backward disagreement, in `unit`. Small is trustworthy."""
-        return np.linalg.norm(indices.scaled(self.disagreement_vectors, self.spacing_mm), axis=-1)
-
-    @cached_property
-    def length(self) -> np.ndarray:
-        """(T,): L(t) of the endocardium, in `unit`."""
-        return indices.arc_length(self.contours, self.spacing_mm)
-
-    @cached_property
-    def strain(self) -> np.ndarray:
-        """(T,): longitudinal strain in percent, eq. (2)."""
-        return indices.longitudinal_strain(self.contours, self.spacing_mm, self.ed)
-
-    @cached_property
-    def apical_length(self) -> np.ndarray:
-        """(T,): from the apex to the middle of the base, in `unit`."""
-        return indices.apical_length(self.contours, self.spacing_mm, self.ed)
-
-    @cached_property
-    def mapse(self) -> np.ndarray:
-        """(T,): MAPSE in percent, as the paper computes it."""
-        return indices.mapse(self.contours, self.spacing_mm, self.ed)
-
-    @property
-    def gls(self) -> float:
-        """Peak systolic longitudinal strain in percent."""
-        return indices.peak_systolic(self.strain, self.ed, self.es)
-
-    @property
-    def gls_frame(self) -> int:
-        """The frame of `gls`."""
-        return indices.peak_systolic_frame(self.strain, self.ed, self.es)
-
-    @property
-    def peak_mapse(self) -> float:
-        """Peak systolic MAPSE in percent."""
-        return indices.peak_systolic(self.mapse, self.ed, self.es)
-
-    @property
-    def annular_excursion(self) -> float:
-        """The same as a distance in `unit`: how far the mitral plane comes towards the apex."""
-        return -self.peak_mapse / 100 * float(self.apical_length[self.ed])
-
-    @property
-    def median_disagreement(self) -> float:
-        """Median disagreement between end-diastole and end-systole, in `unit` a step (of up to `reach` frames)."""
-        first, last = sorted((self.ed, self.es))
-        steps = np.delete(self.disagreement[first : last + 1], self.ed - first, axis=0)
-        return float(np.median(steps)) if len(steps) else 0.0
 
 
 def track(
@@ -184,7 +85,7 @@ def track(
     flows = np.zeros((total, *loop.frames.shape[1:], 2), np.float32) if keep_flow else None
     reached = {ed}
 
-    def on_step(step: Step):
+    def on_step(step: Step) -> None:
         if flows is not None and abs(step.there - step.here) == 1:
             flows[min(step.here, step.there)] = grid.flow_back(
                 step.forward if step.there > step.here else step.backward
@@ -201,7 +102,7 @@ def track(
     )
     carried, disagreement = grid.points_back(carried), disagreement / grid.factor
     estimated = es is None
-    if estimated:
+    if es is None:
         endocardium = carried if carried.ndim == 3 else carried[:, :, 0]
         es = indices.estimate_es(indices.cavity_area(endocardium, loop.spacing_mm), ed)
     result = TrackingResult(
@@ -217,6 +118,8 @@ def track(
         reach=reach,
         notes=loop.notes,
         flows=flows,
+        precision=getattr(run, "precision", None),
+        engine=getattr(run, "engine", None),
     )
     strange = unfamiliar(loop, points, ranges, ed)
     return replace(result, notes=(*loop.notes, *strange, *_doubts(result)))

@@ -14,6 +14,7 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def require_engine(name: str, precision: str = "float32") -> str:
     return name
 
 
-def engine_model(source: str, engine: str, precision: str = "float32"):
+def engine_model(source: str, engine: str, precision: str = "float32") -> Any:
     """A preset or weights file as a model that a `tracking.pair.NetworkTracker` calls.
 
     Args:
@@ -103,7 +104,7 @@ class _OpenVino:
             precision = "float32"
         hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         self._options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        self._compiled = {}
+        self._compiled: dict = {}
         self.compute_dtype = precision
 
     def predict_on_batch(self, images: list[np.ndarray]) -> np.ndarray:

@@ -13,6 +13,7 @@ A warning needs a clear distance from the range: these numbers differ between sc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -129,7 +130,7 @@ def brightness(images: np.ndarray) -> tuple[float, float]:
     return mean, 1 - float(lit.mean())
 
 
-def _pair(value) -> tuple[float, float] | None:
+def _pair(value: Any) -> tuple[float, float] | None:
     """Two finite numbers in order, or None: the card of a stranger's weights may hold anything."""
     try:
         low, high = (float(entry) for entry in value)
@@ -150,10 +151,11 @@ def _window(contour: np.ndarray, shape: tuple[int, int]) -> tuple[slice, slice]:
     low = np.clip(np.floor(contour.min(axis=0) - margin)[::-1], 0, np.array(shape) - 1).astype(int)
     high = np.clip(np.ceil(contour.max(axis=0) + margin)[::-1] + 1, low + 1, shape).astype(int)
     steps = np.maximum(1, (high - low) // _MOST_SAMPLES)
-    return tuple(slice(*ends) for ends in zip(low, high, steps, strict=True))
+    rows, columns = (slice(*ends) for ends in zip(low, high, steps, strict=True))
+    return rows, columns
 
 
-def _spacing(spacing_mm, extent_px: float, low: float, high: float) -> list[str]:
+def _spacing(spacing_mm: tuple[float, float] | None, extent_px: float, low: float, high: float) -> list[str]:
     seen = f"the network saw {low:.2g} to {high:.2g} mm"
     if spacing_mm is None:
         least, most = (length / max(extent_px, 1.0) for length in _VENTRICLE_MM)
@@ -173,7 +175,7 @@ def _spacing(spacing_mm, extent_px: float, low: float, high: float) -> list[str]
 
 def _size(frames: np.ndarray, smallest: float) -> list[str]:
     """The part of the image that shows anything is too small."""
-    lit = (frames > _BLACK).any(axis=0)
+    lit = np.asarray((frames > _BLACK).any(axis=0))
     sides = [np.flatnonzero(lit.any(axis=axis)) for axis in (1, 0)]
     if not lit.any():
         return []

@@ -18,20 +18,26 @@ No file holds a name: neither a patient's, which readers never take, nor the inp
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+import io
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import atomic_hdf5, atomic_path
 from cpwc_keras.io.video import write_video
 from cpwc_keras.record import versions, write_json
-from cpwc_keras.tracking.cine import TrackingResult
+from cpwc_keras.tracking.result import FORMAT, VERSION, TrackingResult
 from cpwc_keras.types import CineLoop
 from cpwc_keras.viz.overlay import color_bar, disagreement_colors, draw_contour, enlarge, write_text
 from cpwc_keras.viz.report import strain_figure
 
-FORMAT, VERSION = "cpwc-keras tracking", 1
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _PICTURE_HEIGHT = 720
 _PLAYBACK_HZ = 15.0
 """Faster loops are slowed to this in the video, so that the eye can follow."""
@@ -46,7 +52,7 @@ def write_results(
     loop: CineLoop,
     folder: Path,
     settings: dict,
-    input_sha256: str,
+    input_sha256: str | None,
     on_file: Callable[[Path], None] | None = None,
 ) -> list[Path]:
     """Write every file of the module's table; each is whole or absent.
@@ -56,20 +62,21 @@ def write_results(
         loop: what was tracked.
         folder: an existing folder (`cpwc_keras.files.output_folder`).
         settings: what the user chose, for the summary.
-        input_sha256: of the input file, so that a result can be matched with it without naming it.
+        input_sha256: of the input file, so that a result can be matched with it without naming it; None if unknown.
         on_file: called with each path once it is there.
 
     Raises:
         InputError: the disk is full, or the folder cannot be written to.
     """
+    extra = {"input_sha256": input_sha256, "settings": settings}
     written = []
     for name, write in (
         ("tracking.h5", lambda path: _write_h5(path, result, loop)),
-        ("strain.csv", lambda path: _write_csv(path, result)),
+        ("strain.csv", result.to_csv),
         ("overlay.png", lambda path: _write_png(path, result, loop)),
-        ("strain.png", lambda path: _write_plot(path, result)),
+        ("strain.png", result.plot),
         ("overlay.mp4", lambda path: _write_mp4(path, result, loop)),
-        ("summary.json", lambda path: write_json(path, summary(result, settings, input_sha256))),
+        ("summary.json", lambda path: write_json(path, result.summary | extra)),
     ):
         write(folder / name)
         written.append(folder / name)
@@ -78,38 +85,13 @@ def write_results(
     return written
 
 
-def summary(result: TrackingResult, settings: dict, input_sha256: str) -> dict:
-    """The indices, with all that is needed to make them again."""
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "gls_percent": result.gls,
-        "mapse_percent": result.peak_mapse,
-        f"annular_excursion_{result.unit}": result.annular_excursion,
-        f"median_disagreement_{result.unit}": result.median_disagreement,
-        "ed_frame": result.ed,
-        "gls_frame": result.gls_frame,
-        "es_frame": result.es,
-        "es_estimated": result.es_estimated,
-        "frames": len(result),
-        "spacing_mm": result.spacing_mm,
-        "frame_rate_hz": result.frame_rate_hz,
-        "tracker": result.tracker,
-        "composition": result.composition,
-        "reach_frames": result.reach,
-        "notes": list(result.notes),
-        "input_sha256": input_sha256,
-        "settings": settings,
-        "versions": versions(),
-    }
-
-
 def _write_h5(path: Path, result: TrackingResult, loop: CineLoop) -> None:
     with atomic_hdf5(path) as file:
         file.attrs.update({"format": FORMAT, "format_version": VERSION, "notes": "\n".join(result.notes)})
         file.attrs.update({"ed": result.ed, "es": result.es, "es_estimated": result.es_estimated})
         file.attrs.update({"tracker": result.tracker, "composition": result.composition, "reach": result.reach})
         file.attrs["image_size"] = loop.frames.shape[1:]
+        file.attrs["versions"] = json.dumps(versions())
         for name in ("spacing_mm", "frame_rate_hz"):
             if (value := getattr(result, name)) is not None:
                 file.attrs[name] = value
@@ -122,27 +104,30 @@ def _write_h5(path: Path, result: TrackingResult, loop: CineLoop) -> None:
             flow.attrs["unit"] = "px"
 
 
-def _write_csv(path: Path, result: TrackingResult) -> None:
-    unit = result.unit
-    time = np.arange(len(result)) / (result.frame_rate_hz or np.nan)
-    disagreement = np.median(result.disagreement.reshape(len(result), -1), axis=1)
-    columns = {
-        f"length_{unit}": result.length,
-        "strain_percent": result.strain,
-        f"apex_to_base_{unit}": result.apical_length,
-        "mapse_percent": result.mapse,
-        f"disagreement_median_{unit}": disagreement,
-    }
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["frame", "time_s", *columns])
-        for frame, values in enumerate(zip(*columns.values(), strict=True)):
-            seconds = "" if np.isnan(time[frame]) else f"{time[frame]:.5f}"
-            writer.writerow([frame, seconds, *(f"{value:.5f}" for value in values)])
+def csv_text(result: TrackingResult) -> str:
+    """The columns of a result (`TrackingResult.columns`) as CSV; unknown times stay empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = result.columns
+    writer.writerow(columns)
+    for frame, *values in zip(*columns.values(), strict=True):
+        writer.writerow([frame, *("" if np.isnan(value) else f"{value:.5f}" for value in values)])
+    return text.getvalue()
 
 
-def _write_plot(path: Path, result: TrackingResult) -> None:
-    figure = strain_figure(
+def write_text_file(path: str | Path, text: str) -> None:
+    """Write text, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def strain_plot(result: TrackingResult, title: str = "") -> Figure:
+    """The curves of a result (`cpwc_keras.viz.report.strain_figure`)."""
+    return strain_figure(
         result.strain,
         result.mapse,
         result.length,
@@ -151,10 +136,42 @@ def _write_plot(path: Path, result: TrackingResult) -> None:
         result.es,
         result.unit,
         result.frame_rate_hz,
+        title=title,
         excursion=result.annular_excursion,
     )
+
+
+def write_figure(path: str | Path, figure: Figure) -> None:
+    """Write a figure in the format that the suffix names, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written, or not in this format.
+    """
+    known = figure.canvas.get_supported_filetypes()
+    suffix = Path(path).suffix
+    if suffix.lower().removeprefix(".") not in known:
+        raise bad_file(path, f"the suffix {suffix!r}", f"that of a picture ({', '.join(sorted(known))})")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=160)
+
+
+def require_loop(result: TrackingResult, loop: CineLoop) -> None:
+    """Whether a result can be of this loop.
+
+    Raises:
+        InputError: it has another number of frames.
+    """
+    if len(loop) != len(result):
+        raise InputError(f"The loop has {len(loop)} frames, the result {len(result)}; give the loop that was tracked.")
+
+
+def draw_frame(result: TrackingResult, loop: CineLoop, frame: int) -> np.ndarray:
+    """One frame as the video shows it, (H', W', 3) uint8 RGB (`TrackingResult.draw`)."""
+    require_loop(result, loop)
+    if not 0 <= frame < len(loop):
+        raise InputError(f"There is no frame {frame}; the loop's are 0-{len(loop) - 1}.")
+    rows, columns = (slice(0, size) for size in loop.frames.shape[1:])
+    return _picture(result, loop, frame, rows, columns)
 
 
 def _write_png(path: Path, result: TrackingResult, loop: CineLoop) -> None:
@@ -171,16 +188,13 @@ def _write_png(path: Path, result: TrackingResult, loop: CineLoop) -> None:
 
 
 def _write_mp4(path: Path, result: TrackingResult, loop: CineLoop) -> None:
-    write_video(path, _pictures(result, loop), min(result.frame_rate_hz or _PLAYBACK_HZ, _PLAYBACK_HZ))
+    pictures = (draw_frame(result, loop, frame) for frame in range(len(loop)))
+    write_video(path, pictures, min(result.frame_rate_hz or _PLAYBACK_HZ, _PLAYBACK_HZ))
 
 
-def _pictures(result: TrackingResult, loop: CineLoop) -> Iterator[np.ndarray]:
-    rows, columns = slice(0, loop.frames.shape[1]), slice(0, loop.frames.shape[2])
-    for frame in range(len(loop)):
-        yield _picture(result, loop, frame, rows, columns)
-
-
-def _picture(result, loop, frame: int, rows: slice, columns: slice, with_initial: bool = False) -> np.ndarray:
+def _picture(
+    result: TrackingResult, loop: CineLoop, frame: int, rows: slice, columns: slice, with_initial: bool = False
+) -> np.ndarray:
     """One frame with its contour, coloured by the disagreement, and what a reader needs to know."""
     scale = max(1.0, _PICTURE_HEIGHT / (rows.stop - rows.start))
     origin = (columns.start, rows.start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class NetworkTracker:
         ranges: what it was trained on, as its card says (`cpwc_keras.tracking.familiarity`), or None.
     """
 
-    def __init__(self, model, name: str = "NetworkTracker", ranges: dict | None = None):
+    def __init__(self, model: Any, name: str = "NetworkTracker", ranges: dict | None = None):
         self.model = model
         self.ranges = ranges
         self.__name__ = name  # where functions, the other trackers, have theirs
@@ -101,6 +102,22 @@ def as_tracker(
     return NetworkTracker(model, name, _ranges(source)), name
 
 
+def load_tracker(
+    tracker: Tracker | str | Path | None = None, precision: str = "float32", engine: str = "keras"
+) -> Tracker:
+    """A tracker that is loaded once and used often, by `track` or `estimate_flow`.
+
+    Args:
+        tracker: as for `as_tracker`.
+        precision: likewise.
+        engine: likewise.
+
+    Raises:
+        InputError: as `as_tracker`.
+    """
+    return as_tracker(tracker, precision, engine)[0]
+
+
 def _ranges(source: str) -> dict | None:
     """What a preset or the network of a weights file was trained on, where its card says so."""
     from cpwc_keras.models.presets import list_presets
@@ -127,6 +144,43 @@ def names_network(tracker: str | Path | None) -> bool:
         return False
     module, _, function = spec.rpartition(":")
     return not (module and function.isidentifier()) or Path(spec).exists()
+
+
+def estimate_flow(
+    image1: np.ndarray, image2: np.ndarray, tracker: Tracker | str | Path | None = None, precision: str = "float32"
+) -> np.ndarray:
+    """The dense motion from one image to another.
+
+    Args:
+        image1: (H, W), float in [0, 1] or uint8; any size.
+        image2: of the same size.
+        tracker: as for `as_tracker`; one that is named is loaded in each call (`load_tracker` does so once).
+        precision: likewise.
+
+    Returns:
+        (H, W, 2) float32 pixels, (dx right, dy down): what is at (x, y) in image 1 is at (x + dx, y + dy) in image 2.
+
+    Raises:
+        InputError: the images are none or differ in size, the tracker is unknown or fails.
+    """
+    pair = [_gray(image, name) for image, name in ((image1, "first"), (image2, "second"))]
+    if pair[0].shape != pair[1].shape:
+        raise InputError(f"The images must have the same size, got {pair[0].shape} and {pair[1].shape}.")
+    return estimate(load_tracker(tracker, precision), pair[0][None], pair[1][None])[0]
+
+
+def _gray(image: np.ndarray, name: str) -> np.ndarray:
+    """An image as (H, W) float32 in [0, 1]."""
+    image = np.asarray(image)
+    if image.ndim != 2 or 0 in image.shape:
+        raise InputError(f"The {name} image has the shape {image.shape}, expected (height, width), gray.")
+    if image.dtype == np.uint8:
+        return image.astype(np.float32) / 255
+    if not np.issubdtype(image.dtype, np.floating) or not (image.min() >= 0 and image.max() <= 1):
+        numbers = np.issubdtype(image.dtype, np.number)
+        found = f"{image.dtype} from {image.min()} to {image.max()}" if numbers else str(image.dtype)
+        raise InputError(f"The {name} image holds {found}, expected fractions from 0 to 1, or uint8.")
+    return image.astype(np.float32)
 
 
 def estimate(tracker: Tracker, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -51,13 +51,14 @@ def resampled(loop: CineLoop, pixel_mm: float | None) -> Grid:
         loop: of a known pixel size, unless `pixel_mm` is None.
         pixel_mm: side of a pixel, up to what makes whole numbers of them.
     """
-    shape = loop.frames.shape[1:]
-    if pixel_mm is None:
+    rows, columns = shape = (loop.frames.shape[1], loop.frames.shape[2])
+    if pixel_mm is None or loop.spacing_mm is None:
         return Grid(loop, np.ones(2), shape)
-    height, width = (max(1, round(n * mm / pixel_mm)) for n, mm in zip(shape, loop.spacing_mm, strict=True))
-    finer = height * width > shape[0] * shape[1]
+    row_mm, column_mm = loop.spacing_mm
+    height, width = max(1, round(rows * row_mm / pixel_mm)), max(1, round(columns * column_mm / pixel_mm))
+    finer = height * width > rows * columns
     kind = cv2.INTER_CUBIC if finer else cv2.INTER_AREA
     frames = np.stack([cv2.resize(frame, (width, height), interpolation=kind) for frame in loop.frames])
-    spacing = tuple(mm * n / m for mm, n, m in zip(loop.spacing_mm, shape, (height, width), strict=True))
+    spacing = (row_mm * rows / height, column_mm * columns / width)
     shown = replace(loop, frames=np.clip(frames, 0, 1), spacing_mm=spacing, labels=None, sector=None)
-    return Grid(shown, np.array([width / shape[1], height / shape[0]]), shape)
+    return Grid(shown, np.array([width / columns, height / rows]), shape)
