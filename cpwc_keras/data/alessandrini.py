@@ -47,6 +47,7 @@ _LAYOUT = (
     "<vendor>/<view>/<model>/im_sim.mat with ground_truth.mat and info.mat, or "
     "ground_truth/<vendor>_<view>_<model>.mat with info/info_<vendor>_<view>.mat"
 )
+_MOST_SAMPLES, _FARTHEST_MM = 2**15, 1e6
 _END_SYSTOLE = {
     "ESAOTE": 16,
     "GE Vingmed Ultrasound": 16,
@@ -136,11 +137,11 @@ def read_trajectory(motion: str | Path, info: str | Path, vendor: str = "") -> T
     """
     nodes = read_mat(motion, "X_gt").get("X_gt")
     n_nodes = MESH_SHAPE[0] * MESH_SHAPE[1]
-    if nodes is None or nodes.ndim != 3 or nodes.shape[:2] != (n_nodes, 3):
+    if nodes is None or nodes.ndim != 3 or nodes.shape[:2] != (n_nodes, 3) or not nodes.size:
         found = "no X_gt" if nodes is None else f"X_gt of shape {nodes.shape}"
         raise bad_file(motion, found, f"X_gt ({n_nodes}, 3, T) in mm")
-    if np.isinf(nodes).any():
-        raise bad_file(motion, "infinite coordinates", "mm, or NaN where a node is not known")
+    if (np.abs(nodes) > _FARTHEST_MM).any():
+        raise bad_file(motion, "infinite coordinates or far beyond any image", "mm, or NaN where a node is not known")
     mesh = np.moveaxis(nodes[:, [0, 2]], -1, 0).reshape(-1, MESH_SHAPE[1], MESH_SHAPE[0], 2).swapaxes(1, 2)
     mesh = np.ascontiguousarray(mesh[:, ::-1], dtype=np.float32)
     spacing_mm, image_shape = _read_geometry(info)
@@ -211,7 +212,7 @@ def _read_geometry(info) -> tuple[tuple[float, float], tuple[int, int]]:
         or pixel.shape != (2,)
         or grid.shape != (2,)
         or not (pixel > 0).all()
-        or min(grid) < 2
+        or not all(2 <= n <= _MOST_SAMPLES for n in grid)
     ):
         raise bad_file(info, "no pixelsize and gridsize", "USInfo with the geometry of the images")
     shape = (int(grid[0]), int(grid[1]))
@@ -222,7 +223,7 @@ def _read_geometry(info) -> tuple[tuple[float, float], tuple[int, int]]:
     if (axes[0].size, axes[1].size) != shape:
         raise bad_file(info, f"z and x of {axes[0].size} and {axes[1].size} samples", f"{shape} as in gridsize")
     row_mm, col_mm = (float(axis[-1] - axis[0]) / (axis.size - 1) for axis in axes)
-    if not (row_mm > 0 and col_mm > 0):
+    if not (0 < row_mm < np.inf and 0 < col_mm < np.inf):
         raise bad_file(info, f"a spacing of {row_mm:g} × {col_mm:g} mm", "positive spacings")
     return (row_mm, col_mm), shape
 

@@ -189,7 +189,7 @@ def _crop_at_mask(pair: FramePair, crop: tuple[int, int], rng: np.random.Generat
     return FramePair(image1, image2, flow, mask, pair.spacing_mm, pair.name)
 
 
-@njit()
+@njit(keep=False)
 def _neighbours(x, y, height, width):
     """The bilinear cell of a point, the point moved to the nearest place within the image."""
     x, y = min(max(x, 0.0), width - 1.0), min(max(y, 0.0), height - 1.0)

@@ -30,12 +30,14 @@ import numpy as np
 from cpwc_keras.data.labelled_loops import Info, read_info, read_labels, read_loop
 from cpwc_keras.data.layout import existing_folder, frames_or_zero, patient_folders, wrong_layout
 from cpwc_keras.errors import bad_file
+from cpwc_keras.io.input_file import read_text
 from cpwc_keras.io.medical import stack_length
 from cpwc_keras.io.metaimage import metaimage_files
 from cpwc_keras.types import CineLoop, DatasetItem
 
 _LAYOUT = "database_nifti/patientXXXX/patientXXXX_4CH_ED.nii.gz (or .mhd) with _ES, _gt and Info_4CH.cfg"
 _SUFFIXES = (".nii.gz", ".nii", ".mhd")
+_LIST_BYTES = 1 << 24
 _SEQUENCES = ("half_sequence", "sequence")
 _VIEWS = {"2CH": "A2C", "4CH": "A4C"}
 _VIRTUAL = {"virtual_train": "train", "virtual_val": "validation", "virtual_test": "test", "clinical": "clinical"}
@@ -157,7 +159,7 @@ def _read_splits(root: Path) -> dict[str, str]:
                 path = folder / name / f"{part}.txt"
                 if not path.is_file():
                     continue
-                patients = path.read_text(encoding="utf-8", errors="replace").split()
+                patients = read_text(path, "a list of patients", _LIST_BYTES).split()
                 if twice := sorted(patient for patient in patients if splits.get(patient, split) != split):
                     raise bad_file(path, f"{twice[0]}, which another list has too", "each patient in one list")
                 splits |= dict.fromkeys(patients, split)

@@ -12,17 +12,18 @@ References:
 from __future__ import annotations
 
 import functools
-import re
 from pathlib import Path
 
 from cpwc_keras.data.image_pairs import read_image_pair
 from cpwc_keras.data.layout import existing_folder, wrong_layout
 from cpwc_keras.errors import bad_file
+from cpwc_keras.io.input_file import read_text
 from cpwc_keras.types import DatasetItem
 
 _NAMINGS = (("_flow.flo", "_img1", "_img2"), ("-gt.flo", "-img0", "-img1"))
 _IMAGE_SUFFIXES = (".ppm", ".png")
 _LAYOUT = "NNNNN_img1.ppm, NNNNN_img2.ppm and NNNNN_flow.flo (or -img0, -img1, -gt) in it or in its data/"
+_SPLIT_BYTES = 1 << 24
 _SPLITS = {"1": "train", "2": "validation"}
 
 
@@ -42,9 +43,9 @@ def find(root: str | Path) -> list[DatasetItem]:
 
 def _item(flow: Path, ending: str, first: str, second: str, split: str) -> DatasetItem:
     name = flow.name.removesuffix(ending)
-    images = [_image(flow.with_name(name + part)) for part in (first, second)]
-    loader = functools.partial(read_image_pair, *images, flow, name)
-    return DatasetItem(name, "chairs", 2, loader, patient=name, split=split, files=(*images, flow))
+    image1, image2 = (_image(flow.with_name(name + part)) for part in (first, second))
+    loader = functools.partial(read_image_pair, image1, image2, flow, name)
+    return DatasetItem(name, "chairs", 2, loader, patient=name, split=split, files=(image1, image2, flow))
 
 
 def _image(stem: Path) -> Path:
@@ -56,7 +57,7 @@ def _read_split(root: Path, count: int) -> list[str]:
     path = next(iter(sorted(root.glob("*train_val*.txt"))), None)
     if path is None:
         return [""] * count
-    numbers = re.findall(r"\S+", path.read_text(encoding="ascii", errors="replace"))
+    numbers = read_text(path, "1 or 2 for each pair", _SPLIT_BYTES).split()
     if len(numbers) != count or not set(numbers) <= _SPLITS.keys():
         others = sorted(set(numbers) - _SPLITS.keys())[:3]
         found = f"{len(numbers)} entries" + (f" with {', '.join(map(repr, others))}" if others else "")

@@ -12,6 +12,7 @@ from cpwc_keras.data.parallel import map_threads
 from cpwc_keras.errors import bad_file
 from cpwc_keras.files import atomic_path
 from cpwc_keras.io.flow_files import NonFiniteFlowError, read_flow
+from cpwc_keras.io.input_file import read_json
 from cpwc_keras.types import DatasetItem
 
 MAXIMUM_DISPLACEMENT_PX = 30.0
@@ -95,8 +96,8 @@ def _key(item: DatasetItem) -> str:
 def _read_cache(cache: str | Path | None) -> dict[str, float]:
     if cache is None or not Path(cache).is_file():
         return {}
+    known = read_json(cache, "measured displacements (JSON)", 1 << 28, "remove it")
     try:
-        known = json.loads(Path(cache).read_text(encoding="utf-8"))
         return {str(key): float(value) for key, value in known.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise bad_file(cache, "something else", "measured displacements (JSON)", "remove it") from error

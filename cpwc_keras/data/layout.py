@@ -46,9 +46,10 @@ def frames_or_zero(count: Callable[[Path], int], path: Path) -> int:
 
 
 def _contents(root: Path) -> str:
-    folders, suffixes = [], Counter()
+    folders: list[str] = []
+    suffixes: Counter[str] = Counter()
     for entry in os.scandir(root):
-        if entry.is_dir():
+        if os.path.isdir(entry.path):  # of a link that leads to itself, an entry raises
             folders.append(entry.name)
         else:
             suffixes[Path(entry.name).suffix or "suffixless"] += 1

@@ -77,7 +77,7 @@ def pair_from_sequence(recording: Sequence | FramePair, first: int, second: int)
         flow, mask = dense_flow(recording.mesh[first], recording.mesh[second], loop.frames.shape[1:])
         if loop.sector is not None:  # a wall may reach beyond what is imaged
             flow, mask = flow * loop.sector[..., None], mask * loop.sector
-    else:
+    elif recording.flows is not None and recording.masks is not None:
         start, stop = min(first, second), max(first, second)
         flow, mask = recording.flows[start], recording.masks[start]
         for step in range(start + 1, stop):

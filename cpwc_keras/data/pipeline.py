@@ -39,7 +39,9 @@ class Sampler(Protocol):
         epoch_size: number of examples after which each has been seen about once.
     """
 
-    epoch_size: int
+    @property
+    def epoch_size(self) -> int:
+        """As above."""
 
     def sample(self, index: int) -> FramePair:
         """Example `index` (0, 1, 2, …): always the same for the same index, from any thread; all of one size."""
@@ -137,10 +139,8 @@ class _RecordingCache:
 
     def __getitem__(self, number: int) -> Sequence | FramePair:
         with self._lock:
-            future = self._kept.get(number)
-            mine = future is None
-            if mine:
-                future = self._kept[number] = Future()
+            mine = number not in self._kept
+            future = self._kept.setdefault(number, Future())
             self._kept.move_to_end(number)
         if mine:
             try:
@@ -252,7 +252,7 @@ def _stack(pairs: list[FramePair]) -> Batch:
 
 def _nbytes(recording: Sequence | FramePair) -> int:
     if isinstance(recording, FramePair):
-        arrays = (recording.image1, recording.image2, recording.flow, recording.mask)
+        arrays: tuple[np.ndarray | None, ...] = (recording.image1, recording.image2, recording.flow, recording.mask)
     else:
         loop = recording.loop
         arrays = (loop.frames, loop.labels, recording.mesh, recording.flows, recording.masks)

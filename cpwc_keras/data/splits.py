@@ -81,7 +81,7 @@ def require_disjoint_patients(*parts: Sequence[DatasetItem]) -> None:
     Raises:
         InputError: one does, or an item has no patient.
     """
-    owner = {}
+    owner: dict[str, tuple[int, str]] = {}
     for number, part in enumerate(parts):
         for item in part:
             other, name = owner.setdefault(_patient(item), (number, item.name))

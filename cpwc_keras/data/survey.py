@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class Survey:
 
     n_items: int
     n_patients: int
-    frames: Range
+    frames: Range | None
     vendors: dict[str, int]
     variants: dict[str, int]
     splits: dict[str, int]
@@ -176,9 +177,10 @@ def measure(item: DatasetItem) -> Measurement:
 
 
 def _sequence_motion(data: MotionSequence) -> tuple[np.ndarray, float | None]:
-    if data.mesh is None:
-        return data.flows[data.masks > 0], None
-    return np.diff(data.mesh, axis=0), _peak_strain(data.mesh, data.loop.spacing_mm or (1.0, 1.0), data.loop.ed)
+    if data.mesh is not None:
+        strain = _peak_strain(data.mesh, data.loop.spacing_mm or (1.0, 1.0), data.loop.ed)
+        return np.diff(data.mesh, axis=0), strain
+    return data.flows[data.masks > 0], None  # type: ignore[index, operator]  # one or the other is there
 
 
 def _peak_strain(mesh: np.ndarray, spacing_mm: tuple[float, float], ed: int | None) -> float | None:
@@ -200,7 +202,7 @@ def _percentile(motion: np.ndarray) -> float | None:
     return float(np.percentile(amplitude, 99)) if amplitude.size else None
 
 
-def _read_all(items: Sequence[DatasetItem], work: Callable) -> Iterator[tuple[DatasetItem, object]]:
+def _read_all(items: Sequence[DatasetItem], work: Callable) -> Iterator[tuple[DatasetItem, Any]]:
     """Work on the items in a few threads; yields each with its result, or with the `InputError` it raised."""
 
     def guarded(item: DatasetItem):

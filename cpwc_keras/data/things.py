@@ -16,6 +16,7 @@ References:
 from __future__ import annotations
 
 import functools
+import re
 from itertools import groupby
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _LAYOUT = (
     "OpticalFlowIntoFuture_0006_L.pfm, or the subset's train/image_clean/left/0000000.png with "
     "train/flow/left/into_future/0000000.flo"
 )
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -55,7 +57,7 @@ def _find_full(root: Path) -> list[DatasetItem]:
         part, letter, number, _, camera = folder.relative_to(root / "optical_flow").parts
         images = root / "frames_cleanpass" / part / letter / number / camera
         scene = f"{part}/{letter}/{number}"
-        for flow in list(group)[:-1]:
+        for flow in [path for path in group if _NUMBER.fullmatch(path.stem.split("_")[1])][:-1]:
             frame = flow.stem.split("_")[1]
             pair = (images / f"{frame}.png", images / f"{_next(frame)}.png", flow)
             items.append(_item(f"{scene}/{camera}/{frame}", scene, _SPLITS.get(part.lower(), ""), pair))
@@ -68,6 +70,8 @@ def _find_subset(root: Path) -> list[DatasetItem]:
         part, _, camera, _, name = flow.relative_to(root).parts
         images = root / part / "image_clean" / camera
         frame = Path(name).stem
+        if not _NUMBER.fullmatch(frame):
+            continue
         pair = (images / f"{frame}.png", images / f"{_next(frame)}.png", flow)
         items.append(_item(f"{part}/{camera}/{frame}", part, _SPLITS.get(part.lower(), ""), pair))
     return items

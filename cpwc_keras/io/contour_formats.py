@@ -6,7 +6,6 @@ docs/contours.md shows one example of each.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from cpwc_keras.errors import bad_file
-from cpwc_keras.io.contours import FORMAT, read_contour
-from cpwc_keras.io.input_file import open_input
+from cpwc_keras.io.contours import FORMAT, MAX_POINTS, read_contour
+from cpwc_keras.io.input_file import read_json, read_text
 
-_MAX_BYTES = 64 << 20
-_MAX_POINTS = 2000
+_MAX_BYTES, _MAX_JSON_BYTES = 64 << 20, 16 << 20
+_MAX_LINES = 2_000_000  # EchoNet-Dynamic's table has 425,010
 _TRACINGS = ("filename", "x1", "y1", "x2", "y2", "frame")
 _EXPECTED = "points [[x, y], …], or JSON of this project, LabelMe, VGG VIA or COCO"
 
@@ -64,21 +63,15 @@ def read_outlines(path: str | Path, image: str = "") -> list[Outline]:
         InputError: of no known form, broken, too large, or without outlines.
     """
     path = Path(path)
-    with open_input(path) as (file, size):
-        if size > _MAX_BYTES:
-            raise bad_file(path, f"{size:,} bytes", f"at most {_MAX_BYTES:,}")
-        try:
-            text = file.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise bad_file(path, "no text", "JSON, or a table of numbers, in UTF-8") from error
-    return _json_outlines(path, text) if path.suffix.lower() == ".json" else _table_outlines(path, text, image)
+    if path.suffix.lower() == ".json":
+        return _json_outlines(path, read_json(path, _EXPECTED, _MAX_JSON_BYTES))
+    found = _table_outlines(path, read_text(path, "JSON, or a table of numbers, in UTF-8", _MAX_BYTES), image)
+    if not found:
+        raise bad_file(path, "no rows below the names", "a table of points")
+    return found
 
 
-def _json_outlines(path: Path, text: str) -> list[Outline]:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise bad_file(path, "no valid JSON", _EXPECTED) from error
+def _json_outlines(path: Path, content) -> list[Outline]:
     if isinstance(content, list):
         content = {"points": content}
     if not isinstance(content, dict):
@@ -147,8 +140,8 @@ def _coco(path: Path, content: dict) -> Iterator[Outline]:
 
 def _points(path: Path, values: list) -> np.ndarray:
     """(N, 2) from [[x, y], …], [{"x": …, "y": …}, …] or COCO's [x, y, x, y, …]."""
-    if len(values) > 2 * _MAX_POINTS:
-        raise bad_file(path, f"a curve of {len(values):,} entries", f"at most {_MAX_POINTS:,} points")
+    if len(values) > 2 * MAX_POINTS:
+        raise bad_file(path, f"a curve of {len(values):,} entries", f"at most {MAX_POINTS:,} points")
     if values and all(isinstance(point, dict) for point in values):
         values = [(point["x"], point["y"]) for point in values]
     try:
@@ -159,6 +152,8 @@ def _points(path: Path, values: list) -> np.ndarray:
         points = points.reshape(-1, 2)
     if points.ndim != 2 or points.shape[1] != 2:
         raise bad_file(path, f"points of shape {points.shape}", "(N, 2), one (x, y) for each point")
+    if len(points) > MAX_POINTS:
+        raise bad_file(path, f"a curve of {len(points):,} points", f"at most {MAX_POINTS:,}")
     return points
 
 
@@ -167,11 +162,16 @@ def _size(size: tuple) -> tuple[int, int] | None:
 
 
 def _table_outlines(path: Path, text: str, image: str) -> list[Outline]:
+    if text.count("\n") > _MAX_LINES:
+        raise bad_file(path, f"{text.count(chr(10)):,} lines", f"a table of at most {_MAX_LINES:,}")
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         raise bad_file(path, "no lines", "a table of points")
     separator = next((mark for mark in ";\t," if mark in lines[0]), None)
-    rows = [line.split() for line in lines] if separator is None else list(csv.reader(lines, delimiter=separator))
+    try:
+        rows = [line.split() for line in lines] if separator is None else list(csv.reader(lines, delimiter=separator))
+    except csv.Error as error:  # a cell of more than 128 kB, mostly after a quotation mark that is never closed
+        raise bad_file(path, f"a broken table ({error})", "rows of numbers") from error
     if separator != ",":
         rows = [[cell.replace(",", ".") for cell in row] for row in rows]  # decimal commas
     if all(_number(cell) is not None for cell in rows[0]):
@@ -235,8 +235,8 @@ def _around_chords(path: Path, lines: np.ndarray) -> np.ndarray:
 
 def _cells(path: Path, rows: list[list[str]], columns, first_line: int = 1) -> np.ndarray:
     """(N, len(columns)) numbers of a table."""
-    if len(rows) > _MAX_POINTS:
-        raise bad_file(path, f"{len(rows):,} rows", f"at most {_MAX_POINTS:,} points")
+    if len(rows) > MAX_POINTS:
+        raise bad_file(path, f"{len(rows):,} rows", f"at most {MAX_POINTS:,} points")
     values = []
     for number, row in enumerate(rows, start=first_line):
         cells = [_number(row[column]) if column < len(row) else None for column in columns]

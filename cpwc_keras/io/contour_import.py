@@ -163,10 +163,10 @@ def _choose(path: Path, outlines: list[Outline], image: str, label, frame, notes
         if not outlines:
             found, remedy = f"outlines on {len(images)} images", "give --loop, the file of that name, or keep one image"
             raise bad_file(path, found, "those on one", remedy)
-    frames = sorted({o.frame for o in outlines} - {None})
+    frames = sorted({o.frame for o in outlines if o.frame is not None})
     areas = {o.frame: float(cavity_area(o.points)) for o in outlines}
     if len(frames) > 1:
-        ed, es = max(areas, key=areas.get), min(areas, key=areas.get)
+        ed, es = max(areas, key=areas.__getitem__), min(areas, key=areas.__getitem__)
         if frame is None:
             notes.append(f"Of the frames {', '.join(map(str, frames))}, {ed} has the largest cavity: end-diastole.")
         frame = ed if frame is None else frame

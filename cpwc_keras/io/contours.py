@@ -11,7 +11,8 @@ r"""The contour file: an endocardial contour on one frame, as JSON.
                                        over the apex to the basal lateral point
       "closed": false,                 an endocardial contour is open at the base
       "es_frame": 12,                  optional: index of the end-systolic frame
-      "note": "…"                      optional: who drew it, and how
+      "note": "…",                     optional: who drew it, and how
+      "made_with": "…"                 optional: the program and its version
     }
 
 The image is the loop as `cpwc_keras.read` gives it: for a DICOM, the ultrasound region that was cut out.
@@ -27,12 +28,17 @@ import numpy as np
 
 from cpwc_keras.curves import distance_along, segment_lengths
 from cpwc_keras.errors import bad_file
+from cpwc_keras.files import MADE_WITH
 from cpwc_keras.io.input_file import open_input
 from cpwc_keras.record import write_json
 from cpwc_keras.types import CineLoop
 
 FORMAT, VERSION = "cpwc-keras contour", 1
 _MAX_BYTES = 1 << 20
+MAX_POINTS = 2000
+"""Points of a contour: no one draws so many, and whether it crosses itself is asked of each pair of its sides."""
+
+_FARTHEST = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,7 @@ def write_contour(path: str | Path, contour: Contour) -> None:
         content["es_frame"] = int(contour.es_frame)
     if contour.note:
         content["note"] = contour.note
+    content["made_with"] = MADE_WITH
     write_json(path, content)
 
 
@@ -123,11 +130,15 @@ def check_points(points: np.ndarray, name: str | Path = "The contour") -> None:
     points = np.asarray(points)
     if points.ndim != 2 or points.shape[1] != 2 or not np.issubdtype(points.dtype, np.number):
         raise bad_file(name, f"points of shape {points.shape}", "(N, 2), one (x, y) for each point")
+    if len(points) > MAX_POINTS:
+        raise bad_file(name, f"a curve of {len(points):,} points", f"at most {MAX_POINTS:,}", "keep every tenth")
     if len(points) < 2:
         count = "one point" if len(points) == 1 else "no points"
         raise bad_file(name, count, "a contour from the septal base over the apex to the lateral base")
     if not np.isfinite(points).all():
         raise bad_file(name, "a NaN or infinite coordinate", "pixels")
+    if np.abs(points).max() > _FARTHEST:
+        raise bad_file(name, f"a coordinate of {np.abs(points).max():g}", "pixels of an image")
     if (points[1:] == points[:-1]).all(axis=1).any():
         raise bad_file(name, "the same point twice in a row", "points that differ", "remove one of them")
     if len(points) > 2 and np.linalg.norm(points[0] - points[-1]) < 0.02 * distance_along(points)[-1]:
@@ -199,7 +210,7 @@ def _first_crossing(points: np.ndarray) -> tuple[int, int] | None:
     return (int(pairs[0, 0]), int(pairs[0, 1])) if len(pairs) else None
 
 
-def _index(path, content: dict, name: str) -> int | None:
+def _index(path: str | Path, content: dict, name: str) -> int | None:
     value = content.get(name)
     if value is None:
         return None
@@ -208,7 +219,7 @@ def _index(path, content: dict, name: str) -> int | None:
     return value
 
 
-def _image_size(path, content: dict) -> tuple[int, int] | None:
+def _image_size(path: str | Path, content: dict) -> tuple[int, int] | None:
     value = content.get("image_size")
     if value is None:
         return None

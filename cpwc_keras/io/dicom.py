@@ -7,6 +7,8 @@ this module.
 from __future__ import annotations
 
 import math
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.io.input_file import open_input
-from cpwc_keras.io.sector import MAX_PIXELS, clean_frames, luma_and_colour, sector_mask
+from cpwc_keras.io.sector import clean_frames, luma_and_colour, require_moderate, sector_mask
 from cpwc_keras.types import CineLoop
 
 _TWO_D, _TISSUE, _CENTIMETRES = 1, 1, 3  # codes of the US Region Calibration module (PS3.3 C.8.5.5)
@@ -46,7 +48,8 @@ class _Region:
         return (self.right - self.left) * (self.bottom - self.top)
 
     def within(self, width: float, height: float) -> bool:
-        return self.right <= width + _OVERSHOOT_PX and self.bottom <= height + _OVERSHOOT_PX
+        begins = self.left < width and self.top < height
+        return begins and self.right <= width + _OVERSHOOT_PX and self.bottom <= height + _OVERSHOOT_PX
 
     def shrunk(self, scale: float) -> _Region:
         spacing = self.spacing_mm and (self.spacing_mm[0] * scale, self.spacing_mm[1] * scale)
@@ -84,18 +87,33 @@ def read_dicom(path: str | Path) -> CineLoop:
     """
     import pydicom
 
-    with open_input(path):
-        pass  # a missing file is named here
     with _dicom_errors_named(path):
+        _require_moderate_stream(path)
         dataset = pydicom.dcmread(path)
-        frames, rows, columns = _size(path, dataset)
-        gray, coloured = _decode(path, dataset, (frames, rows, columns))
+        frames, height, width = _size(path, dataset)
+        gray, coloured = _decode(path, dataset, (frames, height, width))
         region, notes = _region(dataset, gray, coloured)
         spacing = region.spacing_mm or _pixel_spacing(dataset)
         rate, time_notes = _frame_rate(dataset)
-    rows, columns = _slices(region, rows, columns)
+    rows, columns = _slices(region, height, width)
     image, image_notes = clean_frames(gray[:, rows, columns].copy(), coloured[:, rows, columns])
     return CineLoop(image, spacing, rate, source=str(path), notes=(*notes, *time_notes, *image_notes))
+
+
+def _require_moderate_stream(path) -> None:
+    """Refuse a deflated file that becomes too large: pydicom unpacks it whole, whatever that takes."""
+    from pydicom.filereader import read_dataset, read_preamble
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    with open_input(path) as (file, size):
+        read_preamble(file, force=False)
+        meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return
+        stream, unpacked = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while not stream.eof and (piece := stream.unconsumed_tail or file.read(1 << 16)):
+            unpacked += len(stream.decompress(piece, 1 << 24))
+            require_moderate(path, unpacked, size)
 
 
 def _size(path, dataset) -> tuple[int, int, int]:
@@ -106,8 +124,9 @@ def _size(path, dataset) -> tuple[int, int, int]:
         raise bad_file(
             path, "a single-frame DICOM", "a cine loop of two frames or more", "export the loop, not a still"
         )
-    if rows < 1 or columns < 1 or frames * rows * columns > MAX_PIXELS:
-        raise bad_file(path, f"{frames} frames of {rows}×{columns}", f"1 to {MAX_PIXELS:,} pixels in all")
+    if rows < 1 or columns < 1:
+        raise bad_file(path, f"{frames} frames of {rows}×{columns}", "pixels")
+    require_moderate(path, frames * rows * columns, Path(path).stat().st_size)
     return frames, rows, columns
 
 
@@ -182,15 +201,20 @@ def _region(dataset, gray, coloured) -> tuple[_Region, list[str]]:
 
 def _tissue(item) -> _Region | None:
     """A region of the sequence, if it is 2D tissue and has an area."""
+    if not hasattr(item, "get"):
+        return None
     names = ("RegionLocationMinX0", "RegionLocationMinY0", "RegionLocationMaxX1", "RegionLocationMaxY1")
-    left, top, right, bottom = (_number(item.get(name)) for name in names)
+    corners = [number for name in names if (number := _number(item.get(name))) is not None]
     if item.get("RegionSpatialFormat") != _TWO_D or item.get("RegionDataType") != _TISSUE:
         return None
-    if None in (left, top, right, bottom) or not (0 <= left < right and 0 <= top < bottom):
+    if len(corners) < 4:
         return None
-    deltas = [_number(item.get(f"PhysicalDelta{axis}")) for axis in "YX"]
+    left, top, right, bottom = corners
+    if not (0 <= left < right and 0 <= top < bottom):
+        return None
+    deltas = [_number(item.get(f"PhysicalDelta{axis}")) or 0.0 for axis in "YX"]
     units = [item.get(f"PhysicalUnits{axis}Direction") for axis in "YX"]
-    known = units == [_CENTIMETRES, _CENTIMETRES] and all(deltas)
+    known = units == [_CENTIMETRES, _CENTIMETRES] and all(delta and _usual(abs(delta) * 10) for delta in deltas)
     # Deltas may be negative, where an axis points up; the frame's rows and columns do not turn with it.
     spacing = (abs(deltas[0]) * 10, abs(deltas[1]) * 10) if known else None
     return _Region(left, top, right + 1, bottom + 1, spacing)
@@ -216,20 +240,21 @@ def _slices(region: _Region, height: int, width: int) -> tuple[slice, slice]:
 
 
 def _pixel_spacing(dataset) -> tuple[float, float] | None:
-    values = [_number(value) for value in dataset.get("PixelSpacing") or ()]
-    return (values[0], values[1]) if len(values) == 2 and all(v and v > 0 for v in values) else None
+    values = [_number(value) or 0.0 for value in dataset.get("PixelSpacing") or ()]
+    return (values[0], values[1]) if len(values) == 2 and all(map(_usual, values)) else None
 
 
 def _frame_rate(dataset) -> tuple[float | None, list[str]]:
     steps = np.array([_number(value) or 0 for value in _values(dataset.get("FrameTimeVector"))][1:])
-    if len(steps) and (steps > 0).all():
+    if len(steps) and (steps > 0).all() and _usual(1000 / float(steps.mean())):
         uneven = steps.max() > 1.1 * steps.min()
         notes = ["Frames are not evenly spaced in time: their mean interval was taken."] if uneven else []
         return 1000 / float(steps.mean()), notes
     for name, is_interval in (("FrameTime", True), ("ActualFrameDuration", True), ("CineRate", False)):
-        if (value := _number(dataset.get(name)) or 0) > 0:
-            return (1000 / value if is_interval else value), []
-    if (rate := _number(dataset.get("RecommendedDisplayFrameRate")) or 0) > 0:
+        value = _number(dataset.get(name)) or 0
+        if value > 0 and _usual(rate := 1000 / value if is_interval else value):
+            return rate, []
+    if _usual(rate := _number(dataset.get("RecommendedDisplayFrameRate")) or 0):
         return rate, ["The frame rate is the recommended display rate; the file gives no frame time."]
     return None, []
 
@@ -240,11 +265,16 @@ def _values(value) -> list:
     return list(value) if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else [value]
 
 
+def _usual(value: float) -> bool:
+    """Whether a spacing (mm) or a rate (Hz) can be one at all."""
+    return 1e-6 < value < 1e6
+
+
 def _number(value) -> float | None:
     """A finite number, or None: tags of strangers hold anything."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -259,8 +289,9 @@ def _dicom_errors_named(path) -> Iterator[None]:
         raise
     except InvalidDicomError as error:
         raise bad_file(path, "no DICOM preamble", "a DICOM file") from error
-    except (BytesLengthException, AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError,
-            RuntimeError, TypeError, ValueError) as error:  # fmt: skip
+    except (ArithmeticError, AssertionError, AttributeError, BytesLengthException, EOFError, LookupError, MemoryError,
+            NotImplementedError, OSError, RuntimeError, TypeError, ValueError, cv2.error, struct.error,
+            zlib.error) as error:  # fmt: skip
         # What pydicom and its decoders raise on broken tags and broken pixels.
         reason = str(error).strip().split("\n", 1)[0].rstrip(".")[:200]
         raise bad_file(path, f"a broken DICOM ({reason})", "a whole file", "copy or export it again") from error

@@ -26,6 +26,7 @@ _FLO_MAGIC = b"PIEH"  # 202021.25 as little-endian float32
 _FLO_UNKNOWN = 1e9  # a component above it means "not known" (Middlebury)
 _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)\r?[\n ]")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_PIXELS = 2**26
 _DEFLATE_LIMIT = 1100  # deflate never compresses better than about 1032:1, so a header that claims more is lying
 
 
@@ -168,16 +169,21 @@ def _read_kitti(path) -> tuple[np.ndarray, np.ndarray]:
     import cv2
 
     with open_input(path) as (file, size):
-        data = file.read()
+        data = file.read(size)
     if data[:8] != _PNG_SIGNATURE or len(data) < 33:
         raise bad_file(path, "no PNG header", "a KITTI flow, which is a PNG")
     width, height, depth, colour = struct.unpack(">2I2B", data[16:26])
     if (depth, colour) != (16, 2):
         raise bad_file(path, f"a PNG of {depth} bits and colour type {colour}", "KITTI's 16-bit RGB PNG")
+    if width * height > _MAX_PIXELS:
+        raise bad_file(path, f"{width}×{height} pixels", f"at most {_MAX_PIXELS:,}")
     if 6 * width * height > _DEFLATE_LIMIT * size:
         raise bad_file(path, f"{size:,} bytes", f"enough data for {width}×{height} pixels", "copy it again")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # a width or height of 0
+        pixels = None
+    if pixels is None or pixels.shape != (height, width, 3):
         raise bad_file(path, "a broken PNG", "a whole 16-bit RGB PNG", "copy it again")
     valid, v, u = np.moveaxis(pixels, -1, 0)  # OpenCV gives blue first
     flow = (np.stack([u, v], axis=-1).astype(np.float32) - 2**15) / 64

@@ -10,6 +10,7 @@ from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.io.input_file import open_input
 
 IMAGE_SUFFIXES = (".ppm", ".pgm", ".png", ".jpg", ".jpeg")
+_MAX_PIXELS = 2**26  # a larger still is none of a dataset's
 _FORMATS = ("PPM", "PNG", "JPEG")  # by content; Pillow's other decoders (one of them starts Ghostscript) stay shut
 
 
@@ -30,9 +31,13 @@ def read_image(path: str | Path) -> np.ndarray:
     with open_input(path) as (file, _):
         try:
             with Image.open(file, formats=_FORMATS) as image:
+                if image.width * image.height > _MAX_PIXELS:
+                    raise bad_file(path, f"{image.width}×{image.height} pixels", f"at most {_MAX_PIXELS:,}")
                 if image.mode.startswith("I"):
                     return np.asarray(image, dtype=np.float32) / np.float32(65535)
                 return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
+        except InputError:
+            raise
         except UnidentifiedImageError as error:
             raise bad_file(path, "no image that can be recognised", "a PPM, PNG or JPEG file") from error
         except Image.DecompressionBombError as error:

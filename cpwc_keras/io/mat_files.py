@@ -12,14 +12,15 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from cpwc_keras.errors import bad_file
+from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.io.hdf5_input import load_dataset, own_object
 from cpwc_keras.io.input_file import open_input
 
 _HEADER_BYTES = 128
@@ -27,6 +28,7 @@ _COMPRESSED, _MATRIX = 15, 14
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _STRUCT = 2
+_MOST_BYTES, _MOST_VARIABLES = 2**30, 10_000
 _PEEK_BYTES = 512  # enough of a compressed variable for its name and shape
 
 
@@ -58,7 +60,8 @@ def mat_shape(path: str | Path, name: str) -> tuple[int, ...]:
     with _errors_named(path):
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
-                return tuple(file[name].shape[::-1]) if isinstance(file.get(name), h5py.Dataset) else ()
+                dataset = own_object(file, name)
+                return tuple(dataset.shape[::-1]) if isinstance(dataset, h5py.Dataset) else ()
         return next((shape for variable, shape, _ in _variables(path) if variable == name), ())
 
 
@@ -70,17 +73,22 @@ def _errors_named(path) -> Iterator[None]:
         raise bad_file(path, "no MATLAB header", "a .mat file of MATLAB 5 or later")
     try:
         yield
-    except (_FormatError, struct.error, zlib.error, OSError, RuntimeError, KeyError, TypeError) as error:
-        raise bad_file(path, f"a broken file ({error})", "numbers in a whole .mat file", "copy it again") from error
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError,
+            struct.error, zlib.error) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:200]
+        raise bad_file(path, f"a broken file ({reason})", "numbers in a whole .mat file", "copy it again") from error
 
 
 def _read_hdf5(path, names) -> dict[str, np.ndarray]:
     values = {}
     with h5py.File(path, "r") as file:
         for name in names:
-            dataset = file.get(name.replace(".", "/"))
-            if isinstance(dataset, h5py.Dataset) and dataset.dtype.kind in "iuf" and not dataset.external:
-                values[name] = dataset[()].T
+            place = name.replace(".", "/")
+            dataset = own_object(file, place)
+            if isinstance(dataset, h5py.Dataset) and dataset.dtype.kind in "iuf":
+                values[name] = load_dataset(path, file, place, None, "numbers in a .mat file").T
     return values
 
 
@@ -97,15 +105,17 @@ def _read_format5(path, names) -> dict[str, np.ndarray]:
     return values
 
 
-def _variables(path) -> Iterator[tuple[str, tuple[int, ...], object]]:
+def _variables(path) -> Iterator[tuple[str, tuple[int, ...], Callable[[], tuple[bytes, str]]]]:
     """Name and shape of each variable, and a function that gives its bytes and their order."""
     with open_input(path) as (file, size):
         header = file.read(_HEADER_BYTES)
         order = {b"IM": "<", b"MI": ">"}.get(header[126:128])
         if order is None:
             raise _FormatError("no byte order")
-        position = _HEADER_BYTES
+        position, count = _HEADER_BYTES, 0
         while position < size:
+            if (count := count + 1) > _MOST_VARIABLES:
+                raise _FormatError(f"more than {_MOST_VARIABLES:,} variables")
             file.seek(position)
             kind, length = struct.unpack(f"{order}2I", file.read(8))
             if length > size - position - 8:
@@ -134,6 +144,8 @@ def _variables(path) -> Iterator[tuple[str, tuple[int, ...], object]]:
 
 
 def _inflate(data: bytes, expected: int) -> bytes:
+    if expected > _MOST_BYTES:
+        raise _FormatError(f"a variable of {expected:,} bytes")
     stream = zlib.decompressobj()
     values = stream.decompress(data, expected + 1)
     if len(values) != expected or not stream.eof:
@@ -176,7 +188,7 @@ def _numbers(data: bytes, order: str) -> np.ndarray:
     kind, values, _ = _element(data, position, order)
     if kind not in _STORED:
         raise _FormatError(f"values of type {kind}")
-    array = np.frombuffer(values, np.dtype(_STORED[kind]).newbyteorder(order))
+    array = np.frombuffer(values, np.dtype(_STORED[kind]).newbyteorder(order))  # type: ignore[arg-type]
     if array.size != math.prod(shape):
         raise _FormatError(f"{array.size} values for the shape {shape}")
     return array.astype(_CLASSES[_class(data, order)]).reshape(shape, order="F")

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cpwc_keras.errors import bad_file
+from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.io.input_file import open_input
 from cpwc_keras.io.metaimage import read_metaimage, read_metaimage_header
+from cpwc_keras.io.sector import require_moderate
 
 METAIMAGE_SUFFIXES = (".mhd", ".mha")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 MEDICAL_SUFFIXES = METAIMAGE_SUFFIXES + NIFTI_SUFFIXES
+_BEYOND_BYTES = 1 << 24  # a header, its extensions and a little more than the pixels may be in a stream, no more
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601
 _TIME_UNITS = (8, 16, 24)  # NIfTI's codes of seconds, milliseconds, microseconds; ITK converts all to seconds
 
@@ -49,7 +51,7 @@ def read_image_stack(path: str | Path) -> tuple[np.ndarray, tuple[float, float] 
         array = array.astype(np.float32) @ _LUMA
     elif channels != 1 or np.iscomplexobj(array):
         raise bad_file(path, f"{channels} channels of {array.dtype}", "one gray channel or three of colour")
-    known = spacing is not None and tuple(spacing[:2]) != (1, 1)
+    known = spacing is not None and tuple(spacing[:2]) != (1, 1) and all(0 < s < math.inf for s in spacing[:2])
     spacing_mm = (float(spacing[1]), float(spacing[0])) if known else None
     return array.reshape(-1, size[1], size[0]), spacing_mm, frame_time_s
 
@@ -107,16 +109,17 @@ def _read_nifti(path: Path):
 
     with _itk_errors_named(path):
         reader = _nifti_reader(path)
-        size, channels, stored = reader.GetSize(), reader.GetNumberOfComponents(), _nifti_bytes(path)
+        size, channels = reader.GetSize(), reader.GetNumberOfComponents()
         pixel = sitk.Image([1] * len(size), reader.GetPixelID(), channels)
         claimed = math.prod(size) * channels * pixel.GetSizeOfPixelComponent()
+        stored = _nifti_bytes(path, math.prod(size) * channels, claimed)
         if claimed > stored:
             expected = f"{claimed:,} bytes for {' × '.join(map(str, size))} pixels"
             raise bad_file(path, f"{stored:,} bytes of pixels", expected, "copy it again")
         image = reader.Execute()
     spacing, frame_time_s = image.GetSpacing(), None
-    if len(size) > 3 and int(float(image.GetMetaData("xyzt_units"))) & 0x38 in _TIME_UNITS and spacing[3] > 0:
-        frame_time_s = float(spacing[3])
+    if len(size) > 3 and int(float(image.GetMetaData("xyzt_units"))) & 0x38 in _TIME_UNITS:
+        frame_time_s = float(spacing[3]) if 0 < spacing[3] < math.inf else None
     return sitk.GetArrayFromImage(image), spacing, frame_time_s
 
 
@@ -126,6 +129,10 @@ def _nifti_reader(path: Path):
 
     with open_input(path):
         pass  # a missing file is named here; ITK's words for it are long
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # SimpleITK ends the interpreter
+        raise InputError(f"{path}: this name is not in UTF-8; rename it.") from error
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's notes on affine headers, which play no part here
     reader = sitk.ImageFileReader()
     reader.SetImageIO("NiftiImageIO")
@@ -134,16 +141,19 @@ def _nifti_reader(path: Path):
     return reader
 
 
-def _nifti_bytes(path: Path) -> int:
-    """Bytes of pixel data behind the header; a gzip stream is read through once, in pieces, to its checksum."""
+def _nifti_bytes(path: Path, pixels: int, claimed: int) -> int:
+    """Bytes of pixel data behind the header; a gzip stream is read through once, in pieces, to its checksum, or until
+    there is far more than is claimed.
+    """
     with open_input(path) as (file, size):
         magic = file.read(2)
         file.seek(0)
         if magic == b"\x1f\x8b":
+            require_moderate(path, pixels, size)
             try:
                 with gzip.open(file) as stream:
                     size = 0
-                    while piece := stream.read(1 << 20):
+                    while size < claimed + _BEYOND_BYTES and (piece := stream.read(1 << 20)):
                         size += len(piece)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise bad_file(

@@ -19,6 +19,7 @@ import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.io.input_file import open_input
+from cpwc_keras.io.sector import require_moderate
 
 _TYPES = {
     "MET_UCHAR": "u1",
@@ -118,13 +119,18 @@ def read_metaimage(path: Path) -> tuple[np.ndarray, MetaImageHeader]:
         InputError: missing, truncated, or not a MetaImage that can be read here.
     """
     header = read_metaimage_header(path)
-    if not header.data.is_file():
+    try:
+        there = header.data.is_file()
+    except OSError:  # a name that is too long
+        there = False
+    if not there:
         raise InputError(f"{path}: its pixel data {header.data.name} is missing; put it beside the header.")
     expected = math.prod(header.size) * header.channels * header.dtype.itemsize
     with open_input(header.data) as (file, size):
         stored = size - header.offset
         if not header.compressed and stored < expected:
             raise _too_short(header, stored, expected)
+        require_moderate(path, math.prod(header.size) * header.channels, stored)
         file.seek(header.offset)
         values = file.read(stored if header.compressed else expected)
     if header.compressed:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
+from cpwc_keras.errors import bad_file
+
 MAX_PIXELS = 2**30
 """Bound on the pixels of a loop (T × H × W): 4 GiB as float32. What claims more is not decoded."""
+
+_ALWAYS_UNPACKED = 2**26
+_MOST_PER_BYTE = 1000
+"""Pixels that a byte of a file becomes at the most, in a loop of more than `_ALWAYS_UNPACKED` pixels: lossy video of an
+echo reaches a few hundred on black screens, a file made to fill the memory (a decompression bomb) much more."""
 
 _COLOURED = 48
 """Gray pixels of a lossy file differ by a few levels between their channels, coloured marks by far more."""
@@ -19,6 +28,26 @@ _MOVING = 4
 """Gray levels by which speckle changes through a loop at the least, and the noise of lossy video around marks not."""
 
 _SMALLEST_SECTOR = 0.05
+
+
+def require_moderate(path: str | Path, pixels: int, stored: int, most: int | None = None) -> None:
+    """Refuse what would fill the memory, before it is decoded.
+
+    Args:
+        path: of the file, for the message.
+        pixels: that it claims.
+        stored: bytes that it has for them.
+        most: pixels that are read, where not `MAX_PIXELS`.
+
+    Raises:
+        InputError: it claims too many, or more than so few bytes can honestly hold.
+    """
+    most = MAX_PIXELS if most is None else most
+    if pixels > most:
+        raise bad_file(path, f"{pixels:,} pixels", f"at most {most:,} pixels in all")
+    if pixels > max(_ALWAYS_UNPACKED, _MOST_PER_BYTE * stored):
+        expected = f"at most {_MOST_PER_BYTE:,} for each byte"
+        raise bad_file(path, f"{pixels:,} pixels in {stored:,} bytes", expected, "export it uncompressed")
 
 
 def luma_and_colour(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,13 +10,14 @@ dataset                content
 ``flows``, ``masks``   float32 (T-1, H, W, 2) px and uint8 (T-1, H, W)
 =====================  ===========================================================================================
 
-Attributes of the root: ``format``, ``format_version``, ``view``, ``patient``, ``vendor``, ``variant``, ``notes`` and,
-where known, ``spacing_mm`` (row, column), ``frame_rate_hz``, ``ed``, ``es``; then ``licence`` and whatever else the
-writer adds.
+Attributes of the root: ``format``, ``format_version``, ``view``, ``patient``, ``vendor``, ``variant``, ``notes``,
+``made_with`` and, where known, ``spacing_mm`` (row, column), ``frame_rate_hz``, ``ed``, ``es``; then ``licence`` and
+whatever else the writer adds.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,15 +27,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import bad_file
 from cpwc_keras.files import atomic_path, hdf5_in_memory
+from cpwc_keras.io.hdf5_input import load_dataset, open_hdf5, own_dataset
+from cpwc_keras.io.sector import require_moderate
 from cpwc_keras.types import MESH_SHAPE, CineLoop, Sequence
 
 FORMAT, FORMAT_VERSION = "cpwc-keras sequence", 1
-_DEFLATE_LIMIT = 1100  # deflate never compresses better than about 1032:1
 _DATASETS = ("frames", "sector", "labels", "mesh", "flows", "masks")
+_TYPES = dict.fromkeys(_DATASETS, np.uint8) | {"mesh": np.float32, "flows": np.float32}
 _TEXTS = ("view", "patient", "vendor", "variant")
-_OWN = {*_TEXTS, "format", "format_version", "notes", "spacing_mm", "frame_rate_hz", "ed", "es"}
+_OWN = {*_TEXTS, "format", "format_version", "made_with", "notes", "spacing_mm", "frame_rate_hz", "ed", "es"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def sequence_bytes(sequence: Sequence, attributes: Mapping[str, object] | None =
             _store(file, "labels", loop.labels.astype(np.uint8))
         if sequence.mesh is not None:
             _store(file, "mesh", sequence.mesh.astype(np.float32))
-        else:
+        elif sequence.flows is not None and sequence.masks is not None:
             _store(file, "flows", sequence.flows.astype(np.float32))
             _store(file, "masks", (sequence.masks > 0).astype(np.uint8))
     return buffer.getvalue()
@@ -128,7 +131,9 @@ def read_sequence(path: str | Path) -> Sequence:
     with _open(path) as file:
         header = _header(path, file)
         frames, height, width = header.shape
-        stored = {name: _load(path, file, name) for name in _DATASETS if name in file}
+        require_moderate(path, math.prod(header.shape), Path(path).stat().st_size)
+        there = [name for name in _DATASETS if file.id.links.exists(name.encode())]
+        stored = {name: load_dataset(path, file, name, _TYPES[name]) for name in there}
         expected = {"labels": header.shape, "sector": (height, width), "mesh": (frames, *MESH_SHAPE, 2)}
         expected |= {"flows": (frames - 1, height, width, 2), "masks": (frames - 1, height, width)}
         for name, values in stored.items():
@@ -170,15 +175,8 @@ def _store(file: h5py.File, name: str, values: np.ndarray) -> None:
 
 @contextmanager
 def _open(path) -> Iterator[h5py.File]:
-    if not Path(path).is_file():
-        raise bad_file(path, "no file", "a sequence file (.h5)")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except InputError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # whatever HDF5 makes of a broken file
-        raise bad_file(path, f"a broken file ({error})", "a whole HDF5 sequence file", "write it again") from error
+    with open_hdf5(path, "a whole HDF5 sequence file (.h5)", "write it again") as file:
+        yield file
 
 
 def _header(path, file: h5py.File) -> SequenceHeader:
@@ -186,11 +184,12 @@ def _header(path, file: h5py.File) -> SequenceHeader:
     if file.attrs.get("format") != FORMAT or version != FORMAT_VERSION:
         found = f"format {file.attrs.get('format')} version {version}"
         raise bad_file(path, found, f"{FORMAT} version {FORMAT_VERSION}")
-    shape = _dataset(path, file, "frames").shape
+    shape = own_dataset(path, file, "frames").shape
     if len(shape) != 3 or min(shape) < 1:
         raise bad_file(path, f"frames of shape {shape}", "(T, H, W)")
-    if ("mesh" in file) == ("flows" in file) or ("flows" in file) != ("masks" in file):
-        raise bad_file(path, f"the datasets {sorted(file)}", "either 'mesh', or 'flows' with 'masks'")
+    there = {name for name in _DATASETS if file.id.links.exists(name.encode())}  # `in` would follow links elsewhere
+    if ("mesh" in there) == ("flows" in there) or ("flows" in there) != ("masks" in there):
+        raise bad_file(path, f"the datasets {sorted(there)}", "either 'mesh', or 'flows' with 'masks'")
     spacing, rate = file.attrs.get("spacing_mm"), file.attrs.get("frame_rate_hz")
     if spacing is not None and (np.shape(spacing) != (2,) or not all(0 < float(s) < np.inf for s in spacing)):
         raise bad_file(path, f"spacing_mm {spacing}", "two positive numbers (row, column)")
@@ -202,34 +201,12 @@ def _header(path, file: h5py.File) -> SequenceHeader:
             raise bad_file(path, f"{name} frame {instant}", f"an index within the {shape[0]} frames")
     return SequenceHeader(
         shape=shape,
-        motion="mesh" if "mesh" in file else "flows",
+        motion="mesh" if "mesh" in there else "flows",
         spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         frame_rate_hz=None if rate is None else float(rate),
         notes=tuple(line for line in str(file.attrs.get("notes", "")).split("\n") if line),
         attributes={name: value for name, value in file.attrs.items() if name not in _OWN},
+        ed=instants["ed"],
+        es=instants["es"],
         **{name: str(file.attrs.get(name, "")) for name in _TEXTS},
-        **instants,
     )
-
-
-def _dataset(path, file: h5py.File, name: str) -> h5py.Dataset:
-    """A dataset that lies in this very file: links and storage elsewhere are not followed."""
-    if name not in file:
-        raise bad_file(path, f"no dataset {name!r}", "a sequence file")
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise bad_file(path, f"a link in place of {name!r}", "data within the file")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise bad_file(path, f"{name!r} stored elsewhere", "data within the file")
-    return dataset
-
-
-def _load(path, file: h5py.File, name: str) -> np.ndarray:
-    dataset = _dataset(path, file, name)
-    dtype = np.dtype(np.float32) if name in ("mesh", "flows") else np.dtype(np.uint8)
-    if dataset.dtype != dtype:
-        raise bad_file(path, f"{name!r} of type {dataset.dtype}", str(dtype))
-    if dataset.nbytes > dataset.id.get_storage_size() * _DEFLATE_LIMIT:
-        found = f"{dataset.id.get_storage_size():,} bytes of {name!r}"
-        raise bad_file(path, found, f"enough for shape {dataset.shape}", "write it again")
-    return dataset[()]

@@ -12,10 +12,12 @@ import numpy as np
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import atomic_path
 from cpwc_keras.io.input_file import open_input
-from cpwc_keras.io.sector import MAX_PIXELS, clean_frames, luma_and_colour
+from cpwc_keras.io.sector import clean_frames, luma_and_colour, require_moderate
 from cpwc_keras.types import CineLoop
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg", ".gif")
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,asf,mpeg,mpegts,mpegvideo,gif,m4v,h264,hevc,ogg,flv"
+_MAX_FRAME_PIXELS, _MAX_FRAMES = 2**26, 50_000
 _FEW_BYTES = 1 << 20
 
 
@@ -31,28 +33,36 @@ def read_video(path: str | Path) -> CineLoop:
     """
     import imageio_ffmpeg
 
-    with open_input(path):
+    with open_input(path) as (_, stored):
         pass  # a missing file is named here
     whole = ("a video that FFmpeg reads", "copy or export it again")
-    gray, coloured = [], []
+    gray: list[np.ndarray] = []
+    coloured: list[np.ndarray] = []
     # Only files: no playlist makes FFmpeg open a connection. Each stored frame once: none doubled to keep a rate.
-    options = {"input_params": ["-protocol_whitelist", "file"], "output_params": ["-fps_mode", "passthrough"]}
-    with closing(imageio_ffmpeg.read_frames(str(path), pix_fmt="rgb24", **options)) as stream:
+    # Of containers only those that hold their pixels themselves: no list makes FFmpeg read other files.
+    bounds = ["-protocol_whitelist", "file", "-format_whitelist", _CONTAINERS, "-max_pixels", str(_MAX_FRAME_PIXELS)]
+    options = {"input_params": bounds, "output_params": ["-fps_mode", "passthrough"]}
+    with closing(imageio_ffmpeg.read_frames(f"file:{path}", pix_fmt="rgb24", **options)) as stream:
         try:
             meta = next(stream)
             width, height = meta["size"]
             for data in stream:
-                if (len(gray) + 1) * width * height > MAX_PIXELS:
-                    raise bad_file(path, f"more than {len(gray)} frames of {height}×{width}", f"{MAX_PIXELS:,} pixels")
+                if len(gray) >= _MAX_FRAMES:
+                    raise bad_file(path, f"more than {_MAX_FRAMES:,} frames", "a cine loop", "cut it")
+                require_moderate(path, (len(gray) + 1) * width * height, stored)
                 luma, colour = luma_and_colour(np.frombuffer(data, np.uint8).reshape(height, width, 3))
                 gray.append(luma)
                 coloured.append(colour)
-        except (OSError, RuntimeError, KeyError, IndexError, AssertionError, StopIteration) as error:
+        except InputError:
+            raise
+        except (ArithmeticError, AssertionError, LookupError, MemoryError, OSError, RuntimeError, StopIteration,
+                ValueError) as error:  # fmt: skip
             raise bad_file(path, "a file that cannot be decoded", *whole) from error
     if len(gray) < 2:
         raise bad_file(path, f"{len(gray)} frame(s)", "a cine loop of two frames or more")
     frames, notes = clean_frames(np.stack(gray), np.stack(coloured))
-    rate = float(meta.get("fps") or 0) or None
+    stated = float(meta.get("fps") or 0)
+    rate = stated if 0 < stated < 1e6 else None
     if rate:
         notes += (f"The frame rate is the video's ({rate:g} Hz), which need not be the scanner's.",)
     expected = round(float(meta.get("duration") or 0) * (rate or 0))
@@ -76,6 +86,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], rate_hz: float) 
 
     count, writer = 0, None
     with atomic_path(path) as temporary:
+        reason: Exception | None = None
         try:
             for frame in frames:
                 height, width = frame.shape[:2]
@@ -100,8 +111,6 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], rate_hz: float) 
             written, _ = imageio_ffmpeg.count_frames_and_secs(str(temporary))
         except (OSError, RuntimeError) as error:
             written, reason = -1, error
-        else:
-            reason = None
         finally:
             if writer is not None:
                 writer.close()

@@ -33,7 +33,7 @@ class CPWCNet(PWCNet):
     ):
         super().__init__(
             skip_connections=skip_connections,
-            context_levels=range(finest_level, COARSEST_LEVEL + 1) if context_levels is None else context_levels,
+            context_levels=tuple(range(finest_level, COARSEST_LEVEL + 1)) if context_levels is None else context_levels,
             finest_level=finest_level,
             search_range=search_range,
             normalize_cost_volume=normalize_cost_volume,

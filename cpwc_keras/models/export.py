@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.files import output_folder, write_errors_named
+from cpwc_keras.files import locked_folder, output_folder, write_errors_named
 
 FORMATS = {"savedmodel": "tf_saved_model", "onnx": "onnx", "openvino": "openvino", "litert": "litert"}
 """What `export_network` takes, and what Keras calls it."""
@@ -43,7 +43,7 @@ def export_network(
 
     Raises:
         InputError: the format is unknown, something it needs is not installed, the path exists or has another suffix,
-            the export fails, or the exported network computes something else.
+            another run is writing it, the export fails, or the exported network computes something else.
     """
     path = Path(path)
     _require(path, kind)
@@ -51,9 +51,8 @@ def export_network(
     if kind == "litert" and size is None:
         raise InputError("LiteRT needs images of one size; give it, like --size 384 448.")
     images = [keras.InputSpec(shape=(batch, height, width, network.image_channels), dtype="float32") for _ in range(2)]
-    output_folder(path.parent)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with _scratch(path) as scratch:
+        _require(path, kind)  # another run may have written it meanwhile
         made = scratch / path.name
         with write_errors_named(path):
             try:
@@ -71,8 +70,29 @@ def export_network(
             file.replace(path.parent / file.name)
             written.append(path.parent / file.name)
         return written, difference
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path`, for this run alone; what a killed run left there is removed.
+
+    Raises:
+        InputError: another run writes the same, or the folder cannot be written to.
+    """
+    output_folder(path.parent)
+    beside = path.with_name(f".{path.name}.export")
+    scratch = beside / "made"
+    try:
+        with locked_folder(beside), write_errors_named(path):
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+            try:
+                yield scratch
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):  # another run is in it
+            beside.rmdir()
 
 
 def _require(path: Path, kind: str) -> None:

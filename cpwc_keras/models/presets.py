@@ -6,13 +6,13 @@ Listing them reads the cards alone and needs no Keras; a network is built by `lo
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.io.input_file import read_json
 
 if TYPE_CHECKING:
     from cpwc_keras.models.pwc_net import PWCNet
@@ -100,8 +100,8 @@ def load_model(name_or_path: str | Path, precision: str | None = None) -> PWCNet
 def _read_card(path: Path) -> dict:
     expected = f"the card of a preset with {', '.join(CARD_KEYS)}"
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        card = read_json(path, expected)
+    except InputError as error:
         raise bad_file(path, "text that is not JSON", expected, _REMEDY) from error
     if not isinstance(card, dict):
         raise bad_file(path, f"a {type(card).__name__}", expected, _REMEDY)

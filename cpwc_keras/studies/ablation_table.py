@@ -9,6 +9,7 @@ from pathlib import Path
 
 import h5py
 
+from cpwc_keras.errors import bad_file
 from cpwc_keras.files import atomic_path
 from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.models.weights_file import read_card
@@ -90,7 +91,10 @@ def training_seconds(folder: Path) -> float:
     """What the log of a training says it took; it counts from each start."""
     total = last = 0.0
     for line in (folder / "log.jsonl").read_text().splitlines():
-        seconds = json.loads(line)["seconds"]
+        try:
+            seconds = float(json.loads(line)["seconds"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise bad_file(folder / "log.jsonl", f"{line[:40]!r}", "JSON with seconds") from error
         total, last = total + (last if seconds < last else 0.0), seconds
     return total + last
 

@@ -35,7 +35,7 @@ def results_csv(path: str | Path, results: Sequence[CaseResult]) -> None:
     numbered = [(name, beat) for beat in range(beats) for name in _BEATS]
     about = ("dataset", "kind", "patient", "vendor", "view", "variant")
     header = ["tracker", "case", *about, "frames", "ed", "es", "row_mm", "col_mm", "frame_rate_hz", *_SCALARS]
-    lines = [[*header, *(f"{name}_{beat + 1}" for name, beat in numbered), "error"]]
+    lines: list[list] = [[*header, *(f"{name}_{beat + 1}" for name, beat in numbered), "error"]]
     for result in _sorted(results):
         es = "" if result.es is None else result.es
         measures = (*(result.spacing_mm or (None, None)), result.frame_rate_hz)

@@ -42,12 +42,12 @@ def strain_over_time(results: Sequence[CaseResult]):
     groups = {name: [_on_phases(r, "strain") for r in found] for name, found in by_tracker(results, "strain").items()}
     references = {r.case.name: r for r in reversed(results) if np.isfinite(r.curves.get("strain_true", np.nan)).any()}
     groups = {"reference": [_on_phases(r, "strain_true") for r in references.values()]} | groups
-    groups = {name: np.array(curves) for name, curves in groups.items() if curves}
-    if not references and not groups:
+    drawn = {name: np.array(curves) for name, curves in groups.items() if curves}
+    if not references and not drawn:
         return None
     ink = {"reference": PALE} | colors(results)
-    figure, axes = panels(len(groups))
-    for axis, (name, curves) in zip(axes, groups.items(), strict=True):
+    figure, axes = panels(len(drawn))
+    for axis, (name, curves) in zip(axes, drawn.items(), strict=True):
         count = len(curves)
         axis.axhline(0, color=PALE, linewidth=0.8)
         axis.axvline(1, color=PALE, linewidth=0.8, dashes=(4, 3))
@@ -57,7 +57,7 @@ def strain_over_time(results: Sequence[CaseResult]):
             axis.plot(_PHASES, mean, color=INK, linewidth=2)
             axis.plot(_PHASES, np.transpose([lower, upper]), color=INK, linewidth=1, linestyle="--")
         entitle(axis, name, count)
-    seen = np.isfinite(np.concatenate(list(groups.values()))).any(axis=0)
+    seen = np.isfinite(np.concatenate(list(drawn.values()))).any(axis=0)
     axes[0].set_xlim(0, float(_PHASES[seen].max()) if seen.any() else 2)
     axes[0].set_xticks([0, 1, 2] if seen[-1] else [0, 1], ["ED", "ES", "end"] if seen[-1] else ["ED", "ES"])
     figure.supylabel("longitudinal strain (%)", color=INK, fontsize=9.5)

@@ -16,8 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.io.input_file import read_json, read_text
 
 LOG = "log.jsonl"
+_LOG_BYTES = 1 << 28
 MOST_POINTS = 200
 
 _QUANTITIES = ("data_loss", "epe")
@@ -174,8 +176,8 @@ def _lines(run: str | Path, names: tuple[str, ...]) -> Iterator[_Line]:
     """
     path = Path(run) / LOG
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, "the log of a training run", _LOG_BYTES)
+    except InputError as error:
         expected = "the log of a training run"
         raise bad_file(path, "nothing that can be read", expected, "give the folder of a run") from error
     whole = text.rpartition("\n")[0]  # a run that is still writing leaves an unfinished line
@@ -184,7 +186,7 @@ def _lines(run: str | Path, names: tuple[str, ...]) -> Iterator[_Line]:
             entry = json.loads(line)
             values = [float(entry[name]) for name in names] if names[0] in entry else None
             found = _Line(int(entry["step"]), float(entry["seconds"]), values)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             expected = f"JSON with step, seconds, {' and '.join(names)}"
             raise bad_file(path, f"{line[:40]!r} in line {number}", expected) from error
         yield found
@@ -197,16 +199,16 @@ def read_curves(path: str | Path) -> list[LearningCurve]:
         InputError: missing, or not such a file, or the values of a curve do not belong together.
     """
     try:
-        stages = json.loads(Path(path).read_text(encoding="utf-8"))["stages"]
+        stages = read_json(path, "the .curve.json of a preset")["stages"]
         curves = [
             LearningCurve(
                 noise=float(stage["noise"]),
-                **{name: np.array(stage[name], int) for name in _COUNTS},
-                **{name: np.array(stage[name], float) for name in _QUANTITIES},
+                **{name: np.array(stage[name], int) for name in _COUNTS},  # type: ignore[arg-type]
+                **{name: np.array(stage[name], float) for name in _QUANTITIES},  # type: ignore[arg-type]
             )
             for stage in stages
         ]
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise bad_file(path, "no learning curves", "the .curve.json of a preset") from error
     for number, curve in enumerate(curves, 1):
         shapes = {getattr(curve, name).shape for name in (*_COUNTS, *_QUANTITIES)}

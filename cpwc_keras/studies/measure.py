@@ -118,7 +118,7 @@ class _MotionErrors:
 def _compared(
     result: CaseResult,
     loop: CineLoop,
-    references: tuple[np.ndarray | None, tuple[str, ...]],
+    reference: tuple[np.ndarray | None, tuple[str, ...]],
     motion: Sequence | None,
     run: Tracker,
     settings: MeasureSettings,
@@ -128,12 +128,12 @@ def _compared(
     Args:
         result: to be filled.
         loop: the images.
-        references: (T, N, 2) px, NaN where a frame has none; or None; and notes on them.
+        reference: (T, N, 2) px, NaN where a frame has none; or None; and notes on them.
         motion: the true motion, or None.
         run: the tracker.
         settings: as for `measure`.
     """
-    references, notes = references
+    references, notes = reference
     ed, es, more = instants(loop, references)
     spacing_mm = result.spacing_mm
     wall, onward = (np.zeros((0, 2)), None) if motion is None else wall_points(motion, ed, es)

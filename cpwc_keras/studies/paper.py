@@ -152,8 +152,8 @@ def paper_rows(table: str, subset: str | None = None) -> list[PaperRow]:
 
 @cache
 def _rows() -> tuple[PaperRow, ...]:
-    rows = {}
-    with files("cpwc_keras.studies").joinpath("paper_tables.csv").open(encoding="utf-8", newline="") as file:
+    rows: dict[tuple[str, str, str], PaperRow] = {}
+    with files("cpwc_keras.studies").joinpath("paper_tables.csv").open(encoding="utf-8") as file:
         for line in csv.DictReader(file):
             place = (line["table"], line["subset"], line["method"])
             number = Number(float(line["mean"]), float(line["std"] or math.nan), line["unit"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from cpwc_keras.baselines.catalog import BASELINES
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import atomic_path
+from cpwc_keras.io.input_file import read_json
 from cpwc_keras.models.presets import CURVE_SUFFIX, list_presets
 from cpwc_keras.models.weights_file import load_network, save_network
 from cpwc_keras.record import write_json
@@ -192,7 +192,8 @@ def measure_ranges(images: Iterable[np.ndarray], spacings_mm: Iterable[tuple[flo
     Raises:
         InputError: there is no image.
     """
-    sizes, values = [], []
+    sizes: list[int] = []
+    values: list[tuple[float, float]] = []
     for image in images:
         sizes += image.shape
         values.append(brightness(image))
@@ -208,14 +209,13 @@ def measure_ranges(images: Iterable[np.ndarray], spacings_mm: Iterable[tuple[flo
 
 def _record(stage: Stage) -> dict:
     """The `experiment.json` of a run."""
-    path = Path(stage.run) / "experiment.json"
-    expected = "what `cpwc-keras pretrain` or `transfer` writes"
+    path, expected = Path(stage.run) / "experiment.json", "what `cpwc-keras pretrain` or `transfer` writes"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path, expected)
         experiment = record["experiment"]
         kinds = {"datasets": dict | list, "weights": str, "seed": int}
         complete = isinstance(record["versions"], dict) and all(isinstance(experiment[k], t) for k, t in kinds.items())
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise bad_file(path, "no record of a run", expected) from error
     if not complete:
         raise bad_file(path, "a record without versions, datasets, weights or seed", expected)

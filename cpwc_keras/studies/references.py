@@ -50,7 +50,7 @@ def drawn_contours(recording: Sequence | CineLoop) -> tuple[np.ndarray, Notes]:
         if recording.mesh is None:
             raise InputError("found dense motion, expected contours.")
         curves = [frame[np.isfinite(frame).all(axis=1)] for frame in recording.mesh[:, :, 0].astype(np.float64)]
-        reasons = {}
+        reasons: dict[int, str] = {}
     else:
         if recording.labels is None:
             raise InputError(f"{recording.source}: found no masks, expected some to compare the contour with.")

@@ -43,6 +43,7 @@ import h5py
 import numpy as np
 
 from cpwc_keras.files import atomic_hdf5
+from cpwc_keras.io.hdf5_input import load_dataset
 
 FORMAT, FORMAT_VERSION = "cpwc-keras case result", 1
 """The version has to rise whenever a metric or the tracking changes: results of another one are measured anew."""
@@ -140,9 +141,10 @@ def read_result(path: str | Path, key: str | None = None) -> CaseResult | None:
             if made != (FORMAT, FORMAT_VERSION) or key not in (None, file.attrs.get("key")):
                 return None
             header = json.loads(file.attrs["header"])
-            curves = {name: dataset[()] for name, dataset in file.items()}
+            curves = {name: load_dataset(path, file, name, None, "a result") for name in file}
         case, spacing = CaseInfo(**header.pop("case")), header.pop("spacing_mm")
         spacing = None if spacing is None else (float(spacing[0]), float(spacing[1]))
         return CaseResult(case=case, spacing_mm=spacing, curves=curves, **header | {"notes": tuple(header["notes"])})
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError):  # whatever is in a broken file
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+            ValueError):  # fmt: skip  # whatever is in a broken file
         return None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
@@ -37,6 +38,7 @@ class Job:
         settings: how it is measured.
         path: of the result's file.
         key: what the result was made with: another key is measured anew.
+        state: of the case's files when the key was made (`_state`).
     """
 
     case: Case
@@ -45,6 +47,7 @@ class Job:
     settings: MeasureSettings
     path: Path
     key: str
+    state: tuple[tuple[int, int], ...]
 
 
 @dataclass
@@ -80,6 +83,7 @@ def plan(cases: Sequence[Case], trackers: Sequence[TrackerSpec], folder: Path, s
             spec = tracker.of_vendor(case.info.vendor)
             how = settings if names_network(spec) else replace(settings, precision="float32")
             path = folder / RESULTS / _file_name(tracker.name) / f"{_file_name(case.info.name)}.h5"
+            state = _state(case.item.files)
             content = {
                 "version": (__version__, FORMAT_VERSION),
                 "tracker": fingerprint(spec),
@@ -88,7 +92,7 @@ def plan(cases: Sequence[Case], trackers: Sequence[TrackerSpec], folder: Path, s
                 "settings": asdict(how),
             }
             key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-            jobs.append(Job(case, tracker.name, spec, how, path, key))
+            jobs.append(Job(case, tracker.name, spec, how, path, key, state))
     paths = [job.path for job in jobs]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
@@ -140,7 +144,7 @@ def evaluate(
     return outcome
 
 
-def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Callable[[], CaseResult]]]:
+def _outcomes(jobs: Sequence[Job], workers: int) -> Generator[tuple[Job, Callable[[], CaseResult]], None, None]:
     """Each job with what returns its result, or raises what went wrong."""
     if workers <= 1:
         yield from ((job, partial(_work, job)) for job in jobs)
@@ -152,14 +156,28 @@ def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Callable
 
 
 def _work(job: Job) -> CaseResult:
-    """Measure and keep the result, failed or not."""
+    """Measure and keep the result, failed or not; one of files that have changed meanwhile would be kept for others."""
     result = measure(job.case, load(job.spec, job.settings.precision), job.name, job.settings)
+    if not result.error and _state(job.case.item.files) != job.state:
+        return _failed(job, "its files have changed since the evaluation began; start it again.")
     write_result(job.path, result, job.key)
     return result
 
 
 def _failed(job: Job, reason: str) -> CaseResult:
     return CaseResult(job.name, job.case.info, error=reason)
+
+
+def _state(paths: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
+    """Time and size of files; of one that is gone, 0."""
+    found = []
+    for path in paths:
+        try:
+            status = path.stat()
+            found.append((status.st_mtime_ns, status.st_size))
+        except OSError:
+            found.append((0, 0))
+    return tuple(found)
 
 
 def _content(paths: tuple[Path, ...]) -> str:
@@ -187,6 +205,5 @@ def _sha256_of(path: Path, mtime_ns: int, size: int) -> str:
 def _file_name(name: str) -> str:
     """A name that any file system takes; different names stay different."""
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).lstrip(".")
-    return (
-        plain if plain == name and len(name) < 100 else f"{plain[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    )
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    return plain if plain == name and len(name) < 100 else f"{plain[:80]}-{digest}"

@@ -114,21 +114,19 @@ def _row(tracker: str, group: str, results: list[CaseResult]) -> Row:
         pairs = [
             [r.scalars.get(f"{index}{suffix}", np.nan) for r in measured] for suffix in ("_percent", "_true_percent")
         ]
-        found = agreement(*(np.array(values, np.float64) for values in pairs))
-        if found.n:
-            indices[index] = found
+        agreed = agreement(*(np.array(values, np.float64) for values in pairs))
+        if agreed.n:
+            indices[index] = agreed
     return Row(tracker, group, len(measured), len(results) - len(measured), means, indices, _closure(measured))
 
 
 def _closure(results: list[CaseResult]) -> tuple[tuple[Statistic, Statistic], ...]:
     beats = max((len(r.curves.get("closure_percent", ())) for r in results), default=0)
-    return tuple(
-        tuple(
-            statistic(r.curves[name][beat] for r in results if beat < len(r.curves.get(name, ())))
-            for name in ("closure_percent", "drift_mm")
-        )
-        for beat in range(beats)
-    )
+
+    def of(name: str, beat: int) -> Statistic:
+        return statistic(r.curves[name][beat] for r in results if beat < len(r.curves.get(name, ())))
+
+    return tuple((of("closure_percent", beat), of("drift_mm", beat)) for beat in range(beats))
 
 
 def _group(result: CaseResult, by: str) -> str:

@@ -149,7 +149,7 @@ def vendor_table(part: Part) -> Table:
 def significance(part: Part) -> Table | None:
     """P-values of each tracker against the one with the lowest error on the cases that all have; None without any."""
     scalar, name = ("epe_mm", "EPE") if part.kind == "motion" else ("d_m_mm", "d_m")
-    values = {}
+    values: dict[str, dict[str, float]] = {}
     for result in part.results:
         if math.isfinite(result.scalars.get(scalar, math.nan)):
             values.setdefault(result.tracker, {})[result.case.name] = result.scalars[scalar]
@@ -202,19 +202,20 @@ def _table(title: str, rows: list[Row], columns: list[_Column], paper: Beside, r
     for i, row in enumerate(rows):
         texts = []
         for column, values in zip(columns, found, strict=True):
-            short = values[i] is not None and 0 < values[i][2] < row.cases
+            value = values[i]
+            short = value is not None and 0 < value[2] < row.cases
             fewer |= short
-            texts.append(_text(values[i], column.digits) + (f" [{values[i][2]}]" if short else ""))
+            texts.append(_text(value, column.digits) + (f" [{value[2]}]" if value and short else ""))
         cells.append([row.tracker, *texts, _cases(row.cases, row.failed)])
-    for row in theirs:
-        numbers = [row.values.get(column.paper) for column in columns]
-        cells.append([f"{row.method} (paper)", *map(_text, numbers), ABSENT])
+    for published in theirs:
+        numbers = [published.values.get(column.paper) for column in columns]
+        cells.append([f"{published.method} (paper)", *map(_text, numbers), ABSENT])
     bold = {
         (i, j + 1)
         for j, (column, values) in enumerate(zip(columns, found, strict=True))
         if column.badness
         for i in _best(values, column.badness, column.digits)
-        if values[i][2] == rows[i].cases
+        if (value := values[i]) and value[2] == rows[i].cases
     }
     remarks = _remarks(paper if theirs or not paper.rows else Beside("", (), ""))
     remarks += (remark,) if remark and kept else ()

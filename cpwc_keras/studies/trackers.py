@@ -102,7 +102,7 @@ def fingerprint(spec: str) -> str:
     path = Path(module)
     if not path.is_file() and function:
         try:
-            path = Path(find_spec(module).origin)
+            path = Path(find_spec(module).origin)  # type: ignore[union-attr, arg-type]
         except (ImportError, ValueError, AttributeError, TypeError):  # `load` says what is wrong with it
             return spec
     if path.is_file():

@@ -1,0 +1,186 @@
+"""Reading HDF5 of strangers: a file may lie, lead to other files, or unpack to far more than it holds."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.io.input_file import open_input
+
+_DEFLATE_LIMIT = 1100  # deflate never compresses better than about 1032:1
+_MOST_BYTES = 2**33
+_HEAP = b"GCOL\1\0\0\0"
+_LEAST_CHUNK = 5  # a checksum of four bytes, and what it is of
+_DEEPEST, _MOST_MEMBERS = 16, 10_000
+_CHUNK_BYTES = 2**28
+"""A chunk is unpacked whole, even where it is larger than its dataset."""
+
+
+@contextmanager
+def open_hdf5(path: str | Path, kind: str, remedy: str = "") -> Iterator[h5py.File]:
+    """Open a file for reading; whatever HDF5 makes of a broken one, then or later, is one sentence.
+
+    Args:
+        path: the file.
+        kind: what it should be, for the message.
+        remedy: what to do about a broken one, as for `bad_file`.
+
+    Raises:
+        InputError: missing, no ordinary file, or broken.
+    """
+    require_sound_heaps(path)
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+            ValueError) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise bad_file(path, f"a broken file ({reason})", kind, remedy) from error
+
+
+def require_sound_heaps(path: str | Path) -> None:
+    """Raise where HDF5 would go round in circles: its global heaps, which hold texts, are a list of lengths.
+
+    HDF5 1.14 steps from one object to the next by its length without asking whether that is 0, or becomes 0 by
+    overflow, and then never returns.
+
+    Raises:
+        InputError: missing, no ordinary file, or with such a heap.
+    """
+    with open_input(path) as (file, size):
+        if not size:
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            start = data.find(_HEAP)
+            while start >= 0:
+                if not _sound_heap(data, start):
+                    raise bad_file(path, "a broken list of texts", "a whole HDF5 file", "copy it again")
+                start = data.find(_HEAP, start + 1)
+
+
+def _sound_heap(data: mmap.mmap, start: int) -> bool:
+    if start + 16 > len(data):
+        return True  # HDF5 notices by itself
+    end = start + struct.unpack_from("<Q", data, start + 8)[0]
+    at = start + 16
+    while at + 16 <= min(end, len(data)):
+        index, _, _, length = struct.unpack_from("<HHIQ", data, at)
+        step = 16 + -(-length // 8) * 8 if index else length
+        if not 16 <= step <= end - at:
+            return False
+        at += step
+    return True
+
+
+def own_object(file: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | None:
+    """What lies in this very file under a name, which may be a path ("a/b"); None where nothing does.
+
+    Links are not followed, nor asked whether they lead anywhere: that opens the file they lead to.
+    """
+    found = file
+    for part in name.split("/"):
+        if not isinstance(found, h5py.Group) or not found.id.links.exists(part.encode()):
+            return None
+        if found.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+            return None
+        found = found[part]
+    return found if isinstance(found, h5py.Dataset | h5py.Group) else None
+
+
+def own_dataset(path, file: h5py.Group, name: str, kind: str = "a sequence file") -> h5py.Dataset:
+    """A dataset that lies in this very file: links and storage elsewhere are not followed.
+
+    Args:
+        path: of the file, for messages.
+        file: open, or a group of it.
+        name: of the dataset.
+        kind: what the file should be, for messages.
+
+    Raises:
+        InputError: it is not there, or elsewhere.
+    """
+    if not file.id.links.exists(name.split("/")[0].encode()):
+        raise bad_file(path, f"no dataset {name!r}", kind)
+    dataset = own_object(file, name)
+    if dataset is None:
+        raise bad_file(path, f"a link in place of {name!r}", "data within the file")
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+        raise bad_file(path, f"{name!r} stored elsewhere", "data within the file")
+    return dataset
+
+
+def load_dataset(path, file: h5py.Group, name: str, dtype: type | None, kind: str = "a sequence file") -> np.ndarray:
+    """The array of `own_dataset`, unless the file is too small to hold it.
+
+    Args:
+        path: of the file, for messages.
+        file: open, or a group of it.
+        name: of the dataset.
+        dtype: its type; None takes any real numbers.
+        kind: what the file should be, for messages.
+
+    Raises:
+        InputError: as `own_dataset`; or it is of another type, or claims more than its bytes can hold.
+    """
+    dataset = own_dataset(path, file, name, kind)
+    if dataset.dtype != np.dtype(dtype) if dtype is not None else dataset.dtype.kind not in "iuf":
+        raise bad_file(path, f"{name!r} of type {dataset.dtype}", str(np.dtype(dtype)) if dtype else "real numbers")
+    _require_room(path, name, dataset)
+    return dataset[()]
+
+
+def require_own(path, group: h5py.Group, kind: str, depth: int = 0) -> None:
+    """Raise unless all that lies in a group lies in this very file, before a library reads it that asks nothing.
+
+    Args:
+        path: of the file, for messages.
+        group: of the file.
+        kind: what the file should be, for messages.
+        depth: of the group.
+
+    Raises:
+        InputError: it holds links, storage elsewhere or claims that its bytes cannot hold; or groups without end.
+    """
+    if depth > _DEEPEST or len(group) > _MOST_MEMBERS:
+        raise bad_file(path, "groups without end", kind)
+    for name in group:
+        found = own_object(group, name)
+        if isinstance(found, h5py.Group):
+            require_own(path, found, kind, depth + 1)
+        else:
+            _require_room(path, name, own_dataset(path, group, name, kind))
+
+
+def _require_room(path, name: str, dataset: h5py.Dataset) -> None:
+    stored = min(dataset.id.get_storage_size(), Path(dataset.file.filename).stat().st_size)
+    chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
+    if dataset.nbytes > min(stored * _DEFLATE_LIMIT, _MOST_BYTES) or chunk > max(_CHUNK_BYTES, 2 * dataset.nbytes):
+        raise bad_file(path, f"{stored:,} bytes of {name!r}", f"enough for shape {dataset.shape}", "write it again")
+    if dataset.chunks and not _sound_chunks(dataset):
+        raise bad_file(path, f"a broken chunk of {name!r}", "whole data", "copy it again")
+
+
+def _sound_chunks(dataset: h5py.Dataset) -> bool:
+    """Whether each chunk has bytes within the file: HDF5 1.14 crashes on a checksum that has nothing before it."""
+    size = Path(dataset.file.filename).stat().st_size
+    whole = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    filtered = dataset.id.get_create_plist().get_nfilters() > 0
+    broken = []
+
+    def ask(chunk):
+        least = _LEAST_CHUNK if filtered and not chunk.filter_mask else whole  # a filter that gains nothing is left out
+        if chunk.size < least or chunk.byte_offset is None or chunk.byte_offset + chunk.size > size:
+            broken.append(chunk)
+
+    dataset.id.chunk_iter(ask)
+    return not broken
