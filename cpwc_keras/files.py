@@ -10,21 +10,31 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cpwc_keras import __version__
 from cpwc_keras.errors import InputError
+
+if TYPE_CHECKING:
+    import h5py
 
 try:
     import fcntl
 except ImportError:  # Windows, where folders are not locked
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
+
+MADE_WITH = f"cpwc-keras {__version__}"
+"""Stands in every file that people may keep without its folder."""
 
 _LOCK = ".cpwc-keras.lock"
 _LEFTOVER = re.compile(r"\..+\.\d+\.partial(\..+)?")
+_DEPTH = 3  # of the folders that a command makes in its own, with one to spare: it may be somebody's home
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another output folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another output folder",
+    errno.EFBIG: "the file is larger than the file system or your limit allows; choose another output folder",
     errno.EACCES: "permission was denied; choose a folder you may write to",
     errno.EPERM: "permission was denied; choose a folder you may write to",
     errno.EROFS: "the file system is read-only; choose a folder you may write to",
@@ -101,9 +111,25 @@ def locked_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    for leftover in folder.rglob(".*.partial*"):
-        if _LEFTOVER.fullmatch(leftover.name):
-            leftover.unlink(missing_ok=True)
+    """Remove half-written files, but none of another run that holds a folder within this one."""
+    for parent, folders, names in os.walk(folder):
+        deep = len(Path(parent).relative_to(folder).parts) >= _DEPTH
+        within = (name for name in folders if not name.startswith("."))
+        folders[:] = [] if deep else [name for name in within if not _is_held(Path(parent, name, _LOCK))]
+        for name in filter(_LEFTOVER.fullmatch, names):
+            Path(parent, name).unlink(missing_ok=True)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether another run has locked this file."""
+    try:
+        with open(path, "rb+") as file:
+            lock_file(file)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such file
+        return False
+    return False
 
 
 def lock_file(file: int | io.IOBase, wait: bool = False) -> bool:
@@ -173,8 +199,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def hdf5_in_memory(buffer: io.BytesIO):
-    """An empty `h5py.File` to fill, whose bytes are in the buffer when the block succeeds.
+def hdf5_in_memory(buffer: io.BytesIO) -> Iterator[h5py.File]:
+    """An empty `h5py.File` to fill, whose bytes are in the buffer when the block succeeds; it says what made it.
 
     Yields:
         the file, open for writing.
@@ -182,13 +208,14 @@ def hdf5_in_memory(buffer: io.BytesIO):
     import h5py
 
     with h5py.File(f"{id(buffer)}", "w", driver="core", backing_store=False) as file:
+        file.attrs["made_with"] = MADE_WITH
         yield file
         file.flush()
         buffer.write(file.id.get_file_image())
 
 
 @contextmanager
-def atomic_hdf5(path: str | Path):
+def atomic_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """An empty `h5py.File` to fill; written to `path` in one go when the block succeeds.
 
     It is built in memory: when HDF5 itself meets a full disk, it leaves objects that cannot be closed and crashes the

@@ -172,9 +172,11 @@ def _show(console, outcome, output) -> int:
     for note in dict.fromkeys(note for note in notes if "lost the contour" in note):
         console.print(f"Mind: {note}", style="yellow")
     shown = {result.tracker for result in outcome.results}
-    others = sorted(path.name for path in (output / RESULTS).iterdir() if path.is_dir() and path.name not in shown)
+    others = sorted(path.name for path in (output / RESULTS).glob("*") if path.is_dir() and path.name not in shown)
     if others:
-        console.print(f"{output} also holds results of {', '.join(others)}, which this report leaves out.")
+        console.print(
+            f"{output} also holds results of {', '.join(others)}, which this report leaves out.", soft_wrap=True
+        )
     if outcome.broken:
         click.echo(f"What failed unexpectedly is written to {output / ERRORS}; please report it.", err=True)
     failed = [result for result in outcome.results if result.error]

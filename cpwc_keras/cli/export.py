@@ -40,6 +40,6 @@ def export(network, kind, output, size, batch):
     model = load_model(source, "float32")
     with console.status(f"exporting {source}"):
         files, difference = export_network(model, output, kind, tuple(size) if size else None, batch)
-    console.print(f"The exported network's flow is that of {source} to {difference:.1g} px. Written:")
+    console.print(f"The exported network's flow is that of {source} to {difference:.1g} px. Written:", soft_wrap=True)
     for path in files:
         console.print(f"  {path}", soft_wrap=True, highlight=False)

@@ -112,7 +112,7 @@ def _track(
     from rich.console import Console
 
     from cpwc_keras.cli.progress import progress_bar
-    from cpwc_keras.files import output_folder
+    from cpwc_keras.files import locked_folder
     from cpwc_keras.io.cine import read
     from cpwc_keras.io.contours import read_contour
     from cpwc_keras.io.input_file import sha256
@@ -125,33 +125,33 @@ def _track(
     contour = read_contour(contour_path) if contour_path else demo_contour()
     spacing = tuple(spacing or ()) or None
     loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
+    digest = sha256(path)  # now: it may be another file by the time the results are written
     contour = place_contour(loop, contour, ed, es)
     console = Console()
     if names_network(tracker) and engine == "keras":
         import_keras_quietly()
     with nullcontext() if engine == "keras" else console.status(f"preparing the network for {engine}"):
         run, _ = as_tracker(tracker, precision, engine)
-    folder = output_folder(output)
+    with locked_folder(output) as folder:
+        size = "×".join(str(n) for n in loop.frames.shape[1:])
+        console.print(f"{path}: {len(loop)} frames of {size}", soft_wrap=True)
+        if contour.note:
+            console.print(f"Contour: {contour.note}", style="dim")
+        with progress_bar(console, "frames") as progress:
+            task = progress.add_task("tracking", total=len(loop) - 1)
 
-    size = "×".join(str(n) for n in loop.frames.shape[1:])
-    console.print(f"{path}: {len(loop)} frames of {size}", soft_wrap=True)
-    if contour.note:
-        console.print(f"Contour: {contour.note}", style="dim")
-    with progress_bar(console, "frames") as progress:
-        task = progress.add_task("tracking", total=len(loop) - 1)
+            def advance(*_):
+                progress.advance(task)
 
-        def advance(*_):
-            progress.advance(task)
-
-        result = track_loop(loop, contour, run, composition, keep_flow=dense_flow, on_progress=advance, reach=reach)
-    settings = {
-        "tracker": tracker, "precision": getattr(run, "precision", None), "engine": getattr(run, "engine", None),
-        "composition": composition, "reach": reach, "spacing_mm": spacing, "frame_rate_hz": frame_rate, "ed": ed,
-        "es": es, "dense_flow": dense_flow, "contour_note": contour.note,
-    }  # fmt: skip
-    with progress_bar(console, "files") as progress:
-        task = progress.add_task("writing", total=6)
-        files = write_results(result, loop, folder, settings, sha256(path), on_file=lambda _: progress.advance(task))
+            result = track_loop(loop, contour, run, composition, keep_flow=dense_flow, on_progress=advance, reach=reach)
+        settings = {
+            "tracker": tracker, "precision": getattr(run, "precision", None), "engine": getattr(run, "engine", None),
+            "composition": composition, "reach": reach, "spacing_mm": spacing, "frame_rate_hz": frame_rate, "ed": ed,
+            "es": es, "dense_flow": dense_flow, "contour_note": contour.note,
+        }  # fmt: skip
+        with progress_bar(console, "files") as progress:
+            task = progress.add_task("writing", total=6)
+            files = write_results(result, loop, folder, settings, digest, on_file=lambda _: progress.advance(task))
     _show(console, result, files)
 
 
@@ -160,22 +160,12 @@ def _show(console, result, files):
 
     from cpwc_keras.tracking.cine import lost_contour
 
-    unit = result.unit
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="left")
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim")
-    strain = f"peak systolic longitudinal strain of the endocardium, frame {result.gls_frame}"
-    table.add_row("GLS", f"{result.gls:.1f} %", strain)
-    relative = f"the mitral plane comes towards the apex; {result.peak_mapse:.1f} % of its distance (the paper's form)"
-    table.add_row("MAPSE", f"{result.annular_excursion:.1f} {unit}", relative)
-    source = "estimated, the smallest cavity" if result.es_estimated else "as given"
-    table.add_row("ED, ES", f"{result.ed}, {result.es}", f"frames; end-systole {source}")
-    between = "a step between ED and ES, median of forward against backward motion; small does not prove it right"
-    table.add_row("disagreement", f"{result.median_disagreement:.2f} {unit}", between)
-    averaged = "forward and backward averaged" if result.composition else "forward only"
-    apart = "neighbouring frames" if result.reach == 1 else f"frames up to {result.reach} apart"
-    table.add_row("tracker", result.tracker, f"{averaged}; pairs of {apart}")
+    for row in result.describe():
+        table.add_row(*row)
     console.print()
     if lost := lost_contour(result.strain):
         console.print(f"Do not use these numbers. {lost}\n", style="red")

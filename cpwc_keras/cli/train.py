@@ -115,7 +115,9 @@ def _train(phase: str, datasets, data_root, config, output, **options):
 
     console = Console()
     origin = experiment.weights or "He initialisation"
-    console.print(f"{phase}: {experiment.network} from {origin} on {', '.join(experiment.datasets)} → {output}")
+    console.print(
+        f"{phase}: {experiment.network} from {origin} on {', '.join(experiment.datasets)} → {output}", soft_wrap=True
+    )
     progress = progress_bar(console, "steps")
     task = progress.add_task("training", total=None)
     preparing = console.status("reading the data and building the network")
@@ -142,4 +144,4 @@ def _train(phase: str, datasets, data_root, config, output, **options):
         figures = f"{card['validation_epe']:.2f} px, zero flow {card['validation_epe_zero']:.2f} px"
         console.print(f"Endpoint error on the validation pairs: {figures}.")
     done = "is done" if progress.tasks[task].completed else "was complete already"
-    console.print(f"The run {done}; the trained network is {path}.")
+    console.print(f"The run {done}; the trained network is {path}.", soft_wrap=True)

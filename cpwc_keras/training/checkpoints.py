@@ -7,11 +7,11 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import bad_file
 from cpwc_keras.files import atomic_hdf5
+from cpwc_keras.io.hdf5_input import open_hdf5, own_object
 from cpwc_keras.models.weights_file import read_variables, write_variables
 
 FORMAT = "cpwc-keras checkpoint"
@@ -63,6 +63,8 @@ def require_same_run(path: Path, identity: dict) -> None:
     """
     with _opened(path) as file:
         saved = json.loads(file.attrs["identity"])
+    if not isinstance(saved, dict):
+        raise bad_file(path, "a damaged file", "a checkpoint", "delete it to go on from the one before")
     different = sorted(key for key in saved.keys() | identity.keys() if saved.get(key) != identity.get(key))
     if different:
         key = different[0]
@@ -85,19 +87,14 @@ def restore_checkpoint(path: Path, network, optimizer, identity: dict) -> int:
     """
     require_same_run(path, identity)
     with _opened(path) as file:
-        read_variables(file["network"], network.variables, path)
-        read_variables(file["optimizer"], optimizer.variables, path)
+        read_variables(own_object(file, "network"), network.variables, path)
+        read_variables(own_object(file, "optimizer"), optimizer.variables, path)
         return int(file.attrs["step"])
 
 
 @contextmanager
 def _opened(path: Path):
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise bad_file(path, "another kind of HDF5 file", "a checkpoint")
-            yield file
-    except InputError:
-        raise
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise bad_file(path, "a damaged file", "a checkpoint", "delete it to go on from the one before") from error
+    with open_hdf5(path, "a checkpoint", "delete it to go on from the one before") as file:
+        if file.attrs.get("format") != FORMAT:
+            raise bad_file(path, "another kind of HDF5 file", "a checkpoint")
+        yield file

@@ -77,7 +77,8 @@ def _listing(folder: str | None) -> str:
 
 
 def _hearts(experiment: Experiment):
-    training, validation, record = [], [], {}
+    training, validation = [], []
+    record: dict[str, object] = {}
     for name, root in experiment.datasets.items():
         seen, unseen = _templates(name, root, experiment.seed)
         training.append(seen)
@@ -99,7 +100,7 @@ def _hearts(experiment: Experiment):
     pairs = HeartPairs(
         tuple(training),
         crop=experiment.crop,
-        policy=PairPolicy(spacings=experiment.spacings, directions=experiment.directions),
+        policy=PairPolicy(spacings=experiment.spacings, directions=experiment.directions),  # type: ignore[arg-type]
         settings=SceneSettings(**{key: value for key, value in options.items() if key in scene}),
         seed=experiment.seed,
         **{key: value for key, value in options.items() if key in stream},
@@ -125,7 +126,8 @@ def _hearts(experiment: Experiment):
 def _templates(name: str, root: str, seed: int) -> tuple[list[TemplateItem], list[TemplateItem]]:
     """Hearts to train on and to validate on; never those of the test part, nor of the clinical evaluation."""
     if name == HEARTS[0]:
-        return [procedural_items(_PROCEDURAL_HEARTS, seed + part) for part in (_TRAINED, _UNSEEN)]
+        trained, unseen = (procedural_items(_PROCEDURAL_HEARTS, seed + part) for part in (_TRAINED, _UNSEEN))
+        return trained, unseen
     if not Path(root).is_dir():
         raise InputError(
             f"{root}: found no such folder, expected that of the dataset {name.removesuffix('-templates')}; give "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -9,17 +10,33 @@ import cv2
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from cpwc_keras.data.pipeline import FixedPairs
+from cpwc_keras.files import write_errors_named
 from cpwc_keras.viz.flow import flow_to_color
 
 
 class Events:
-    """TensorBoard events, without TensorFlow, so that runs on other backends have them too."""
+    """TensorBoard events, without TensorFlow, so that runs on other backends have them too.
+
+    Each is on the disk when its call returns. (TensorBoard's own writer has a thread, in which a full disk goes
+    unnoticed, and ends the run with a traceback later.)
+
+    Args:
+        folder: of the run; the file lies in its `tensorboard/`.
+
+    Raises:
+        WriteError: here and in all that follows: the disk is full, or the like.
+    """
 
     def __init__(self, folder: Path):
-        self.writer = EventFileWriter(str(folder / "tensorboard"))
+        self.path = folder / "tensorboard" / f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
+        with write_errors_named(self.path):
+            self.path.parent.mkdir(exist_ok=True)
+            self.file = open(self.path, "wb", buffering=0)  # noqa: SIM115 (closed by `close`)
+        self.writer = RecordWriter(self.file)
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def scalars(self, step: int, values: dict) -> None:
         self._add(step, Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]))
@@ -41,7 +58,11 @@ class Events:
         self._add(step, Summary(value=values))
 
     def _add(self, step: int, summary) -> None:
-        self.writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+        self._write(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def _write(self, event: Event) -> None:
+        with write_errors_named(self.path):
+            self.writer.write(event.SerializeToString())
 
     def close(self) -> None:
-        self.writer.close()
+        self.file.close()

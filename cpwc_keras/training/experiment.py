@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import reprlib
 import types
 import typing
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.io.input_file import read_text
 from cpwc_keras.models.weights_file import NETWORKS
 from cpwc_keras.training.schedule import SCHEDULES
 
@@ -26,6 +28,7 @@ CHOICES = {
     "directions": ("both", "forward"),
 }
 
+_MAX_BYTES = 1 << 16
 _AT_LEAST_ONE = (lambda value: value >= 1, "1 or more")
 _ABOVE_ZERO = (lambda value: 0 < value < math.inf, "above 0")
 _RANGES = {
@@ -123,7 +126,8 @@ class Experiment:
     def __post_init__(self):
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
-                raise InputError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}.")
+                found = reprlib.repr(getattr(self, name))
+                raise InputError(f"{name} {found} is unknown; choose one of {', '.join(known)}.")
         for name, (allowed, words) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not allowed(value):
@@ -187,7 +191,7 @@ def load_experiment(
     known = {spec.name: spec for spec in dataclasses.fields(Experiment)}
     unknown = sorted(str(key) for key in values.keys() - known.keys())
     if unknown:
-        raise bad_file(where, f"the key {unknown[0]!r}", f"one of {', '.join(known)}")
+        raise bad_file(where, f"the key {reprlib.repr(unknown[0])}", f"one of {', '.join(known)}")
     kinds = typing.get_type_hints(Experiment)
     values = {name: converted(where, name, value, kinds[name]) for name, value in values.items()}
     without_files = (SPECKLE, CHAIRS_LIKE, HEARTS[0])
@@ -195,7 +199,12 @@ def load_experiment(
         name: root or ("" if name in without_files else str(Path(data_root) / name.removesuffix("-templates")))
         for name, root in values["datasets"].items()
     }
-    return Experiment(**values)
+    try:
+        return Experiment(**values)
+    except InputError as error:
+        if config is None:
+            raise
+        raise InputError(f"{config}{' with the command line' if given else ''}: {error}") from error
 
 
 def shipped_configs() -> list[str]:
@@ -205,15 +214,19 @@ def shipped_configs() -> list[str]:
 
 
 def _read_yaml(path: Path) -> dict:
+    if not path.exists():
+        raise InputError(f"{path}: there is no such experiment file; shipped ones are {', '.join(shipped_configs())}.")
+    text = read_text(path, "an experiment's YAML file", _MAX_BYTES)
     try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise InputError(
-            f"{path}: there is no such experiment file, or it cannot be read; shipped ones are "
-            f"{', '.join(shipped_configs())}."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # few bytes can stand for billions
+            raise bad_file(path, "an alias (*)", "an experiment's YAML file without any", "write it out")
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ArithmeticError, LookupError, RecursionError, AttributeError, TypeError) as error:
         raise bad_file(path, "text that is not YAML", "an experiment's YAML file") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise bad_file(path, f"an impossible value ({error})", "an experiment's YAML file") from error  # 2001-99-99
     if not isinstance(values, dict):
         raise bad_file(path, f"a {type(values).__name__}", "keys and values")
     return values
@@ -238,10 +251,17 @@ def converted(where, name: str, value, kind):
         except TypeError:
             continue
     expected = " or ".join(option.__name__ if option in _PLAIN else str(option) for option in options)
-    raise bad_file(where, f"{name}: {value!r}", f"a value of kind {expected}")
+    raise bad_file(where, f"{name}: {reprlib.repr(value)}", f"a value of kind {expected}")
 
 
 _PLAIN = (int, float, str, bool, types.NoneType)
+
+
+def _is_json(value) -> bool:
+    """Whether a record can hold it: YAML knows dates, sets and bytes as well."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    return all(map(_is_json, value)) if isinstance(value, list | tuple) else isinstance(value, _PLAIN)
 
 
 def _as(kind, value):
@@ -252,9 +272,14 @@ def _as(kind, value):
         if len(each) == len(value):
             return tuple(_as(item_kind, item) for item_kind, item in zip(each, value, strict=True))
     elif origin is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:  # a whole number of hundreds of digits
+            raise TypeError from error
     elif origin is dict and isinstance(value, dict):
-        if not inner or all(isinstance(item, str) for pair in value.items() for item in pair):
+        if inner and all(isinstance(item, str) for pair in value.items() for item in pair):
+            return value
+        if not inner and _is_json(value):
             return value
     elif origin in _PLAIN and type(value) is origin:
         return value

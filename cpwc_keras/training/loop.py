@@ -76,11 +76,11 @@ def fit(
     Beside it stand `log.jsonl` (a line of loss, endpoint error, gradient norm and learning rate every `log_every`
     steps, and of validations), TensorBoard events with flow pictures, and the last checkpoints. After `kill -9` the
     same call goes on, and with the same seed gives the same numbers. The first Ctrl-C ends the run after the step under
-    way with a checkpoint, the second at once.
+    way with a checkpoint (before the first step is done, at once: there is nothing to keep), the second at once.
 
     Args:
         network: a `PWCNet`, built.
-        sampler: training pairs, all of one size, height and width multiples of 64.
+        sampler: training pairs, all of one size, height and width multiples of 64; closed at the end if it can be.
         settings: how long and how.
         folder: of the run; it exists.
         identity: what checkpoints of this run are known by (see `save_checkpoint`).
@@ -110,9 +110,9 @@ def fit(
     _cut_log(folder / "log.jsonl", start)
 
     if start < settings.steps:
-        recorder = _Recorder(settings, folder, start, identity, validation, on_step, tensorboard)
-        source = tf_dataset if keras.backend.backend() == "tensorflow" else batches
         watched = _Watched(sampler)
+        recorder = _Recorder(settings, folder, start, identity, validation, on_step, tensorboard, watched.close)
+        source = tf_dataset if keras.backend.backend() == "tensorflow" else batches
         steps = settings.steps - start
         with recorder, watched.mistakes_told():
             data = source(watched, settings.batch_size, start, workers=settings.workers)
@@ -147,15 +147,15 @@ def validate(network, validation: FixedPairs) -> dict[str, float]:
 def _cut_log(path: Path, step: int) -> None:
     """Drop what an interrupted run logged after the checkpoint it is taken up from: it will be logged again."""
     if path.is_file():
-        lines = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+        lines = [line for line in path.read_text(errors="replace").splitlines() if _step_of(line) <= step]
         with atomic_path(path) as beside:
             beside.write_text("".join(f"{line}\n" for line in lines))
 
 
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError):  # the last line of a run that was killed while writing it
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # the last line of a killed run
         return np.inf
 
 
@@ -166,13 +166,21 @@ class _Watched:
         self.sampler = sampler
         self.epoch_size = sampler.epoch_size
         self.mistake: InputError | None = None
+        self.closed = False
 
     def sample(self, index: int):
         try:
             return self.sampler.sample(index)
         except InputError as error:
-            self.mistake = error
+            if not self.closed:  # else it says no more than that its processes were ended
+                self.mistake = error
             raise
+
+    def close(self) -> None:
+        """End what the sampler does ahead of need: threads and processes that nobody waits for any more."""
+        self.closed = True
+        if hasattr(self.sampler, "close"):
+            self.sampler.close()
 
     @contextmanager
     def mistakes_told(self):
@@ -183,15 +191,18 @@ class _Watched:
             if self.mistake is not None:
                 raise self.mistake from error
             raise
+        finally:
+            self.close()
 
 
 class _Recorder(keras.callbacks.Callback):
     """What happens between steps: logs, validations, checkpoints, the end by Ctrl-C."""
 
-    def __init__(self, settings, folder, start, identity, validation, on_step, tensorboard):
+    def __init__(self, settings, folder, start, identity, validation, on_step, tensorboard, on_last):
         super().__init__()
         self.settings, self.folder, self.identity = settings, folder, identity
-        self.step, self.validation, self.on_step = start, validation, on_step
+        self.start = self.step = start
+        self.validation, self.on_step, self.on_last = validation, on_step, on_last
         self.interrupted = False
         self.latest: dict = {}
         self.started = time.monotonic()
@@ -208,13 +219,16 @@ class _Recorder(keras.callbacks.Callback):
     def __exit__(self, *exception):
         if self.previous is not None:
             signal.signal(signal.SIGINT, self.previous)
-        self.log.close()
         if self.events:
             self.events.close()
+        with write_errors_named(self.folder):  # on a full disk the file still holds a part of a line, and tries again
+            self.log.close()
 
     def _interrupt(self, *_):
         self.interrupted = True
         signal.signal(signal.SIGINT, self.previous or signal.SIG_DFL)
+        if self.step == self.start:  # the graph is being made, which takes long, and no step has been done
+            raise KeyboardInterrupt
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
@@ -222,6 +236,8 @@ class _Recorder(keras.callbacks.Callback):
             self.on_step(self.step, self.latest)
         last = self.step == self.settings.steps
         ending = last or self.interrupted
+        if ending:
+            self.on_last()
         saving = ending or self.step % self.settings.checkpoint_every == 0
         # A checkpoint always falls on a log line: what is averaged into the next one starts anew after both, and after
         # a resume as well.

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.files import output_folder
+from cpwc_keras.files import locked_folder
 from cpwc_keras.models.convolutions import weights_to_come
 from cpwc_keras.models.presets import load_model
 from cpwc_keras.models.weights_file import NETWORKS
@@ -35,7 +35,7 @@ def run(experiment: Experiment, folder: str | Path, on_step=None) -> Path:
         Path of the trained network.
 
     Raises:
-        InputError: unusable data, weights or folder.
+        InputError: unusable data, weights or folder, or another run trains in it.
     """
     # Everything that can be wrong is found before the folder is made or anything in it changed.
     folder = Path(folder)
@@ -50,20 +50,20 @@ def run(experiment: Experiment, folder: str | Path, on_step=None) -> Path:
         keras.utils.set_random_seed(experiment.seed)
         with all_devices(experiment.data_parallel):
             network = _build_network(experiment)
-            folder = output_folder(folder)
-            for checkpoint in list_checkpoints(folder)[-1:]:
-                require_same_run(checkpoint, identity)
-            record = {"experiment": dataclasses.asdict(experiment), "data": source.record, "versions": versions()}
-            write_json(folder / "experiment.json", record)
-            return fit(
-                network,
-                source.training,
-                settings,
-                folder,
-                identity=identity,
-                validation=source.validation,
-                on_step=None if on_step is None else lambda step, log: on_step(step, total, log),
-            )
+            with locked_folder(folder):
+                for checkpoint in list_checkpoints(folder)[-1:]:
+                    require_same_run(checkpoint, identity)
+                record = {"experiment": dataclasses.asdict(experiment), "data": source.record, "versions": versions()}
+                write_json(folder / "experiment.json", record)
+                return fit(
+                    network,
+                    source.training,
+                    settings,
+                    folder,
+                    identity=identity,
+                    validation=source.validation,
+                    on_step=None if on_step is None else lambda step, log: on_step(step, total, log),
+                )
     finally:
         keras.config.set_dtype_policy(before)
 

@@ -82,7 +82,7 @@ def _recorded(experiment: Experiment, folder: Path) -> Source:
         )
     require_disjoint_patients(training, validation)
 
-    policy = PairPolicy(spacings=experiment.spacings, directions=experiment.directions)
+    policy = PairPolicy(spacings=experiment.spacings, directions=experiment.directions)  # type: ignore[arg-type]
     Augmentation = ChairsAugmentation if experiment.phase == "pretrain" else EchoAugmentation
     sampler = PairSampler(training, policy, Augmentation(crop=experiment.crop), seed=experiment.seed)
     listed = "\n".join(f"{item.dataset} {item.name} {item.n_frames}" for item in training)
@@ -121,9 +121,9 @@ def _split(items, experiment: Experiment) -> tuple[list[DatasetItem], list[Datas
         return chosen[0], chosen[1]
     if len({item.patient for item in items}) < 2 or not experiment.validation_fraction:
         return list(items), []
-    return split_by_patient(
-        items, (1 - experiment.validation_fraction, experiment.validation_fraction), experiment.seed
-    )
+    fractions = (1 - experiment.validation_fraction, experiment.validation_fraction)
+    training, validation = split_by_patient(items, fractions, experiment.seed)
+    return training, validation
 
 
 def _validation_pairs(items, experiment: Experiment) -> FixedPairs | None:

@@ -111,7 +111,8 @@ class HeartPairs:
         Raises:
             InputError: so many in a row cannot be simulated that something else must be wrong.
         """
-        group = failure = None
+        group: List[TemplateItem] = ()
+        failure = InputError("no heart could be simulated.")
         for attempt in range(_ATTEMPTS):
             entropy = [self.seed, _SCENE, number, *([_ANOTHER, attempt] if attempt else [])]
             rng = np.random.default_rng(entropy)
@@ -124,6 +125,10 @@ class HeartPairs:
                 failure = error
                 warnings.warn(f"{item.name} is left out: {error}", stacklevel=2)
         raise failure
+
+    def close(self) -> None:
+        """Make no more scenes: those that are waiting would be finished before the interpreter may end."""
+        self._scenes.close()
 
     @property
     def _scenes(self) -> _Scenes:
@@ -250,6 +255,12 @@ class _Scenes:
         except BrokenExecutor as error:
             raise InputError(f"{KILLED}.") from error
 
+    def close(self) -> None:
+        if self._pairs.processes:
+            self._executor.close()
+        else:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
     def _submit(self, number: int) -> Future:
         if self._pairs.processes:
             return self._executor.submit(_make, number)
@@ -266,4 +277,5 @@ def _keep(pairs: HeartPairs) -> None:
 
 
 def _make(number: int) -> Scene:
+    assert _kept is not None, "`_keep` was called in this process before"
     return _kept.scene(number)
