@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -143,7 +144,8 @@ def _ppm_header(size) -> bytes:
 
 
 def _paths(folder: Path, number: int) -> tuple[Path, Path, Path]:
-    return tuple(folder / f"{number:05d}_{ending}" for ending in ("img1.ppm", "img2.ppm", "flow.flo"))
+    first, second, flow = (folder / f"{number:05d}_{ending}" for ending in ("img1.ppm", "img2.ppm", "flow.flo"))
+    return first, second, flow
 
 
 def _sizes(size) -> tuple[int, int, int]:
@@ -162,7 +164,7 @@ def _is_whole(folder: Path, number: int, size) -> bool:
 
 def _recipe(settings: ChairsLikeSettings, seed: int) -> dict:
     """What the files depend on: a record of another run says the same only if its pairs are the same."""
-    recipe = {"dataset": "chairs-like", "recipe": _RECIPE, "seed": seed, "settings": asdict(settings)}
+    recipe: dict[str, Any] = {"dataset": "chairs-like", "recipe": _RECIPE, "seed": seed, "settings": asdict(settings)}
     if settings.photos:
         root = Path(settings.photos)
         names = [(Path(p).relative_to(root).as_posix(), Path(p).stat().st_size) for p in list_photos(settings.photos)]
@@ -186,7 +188,7 @@ def _check_folder(folder: Path, recipe: dict) -> None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         known = {key: record.get(key) for key in recipe}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         record, known = {}, None
     if known == recipe and ("photos" in record) == ("photos" in recipe):
         return

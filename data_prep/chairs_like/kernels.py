@@ -53,7 +53,7 @@ def draw_layer(image, flow, box, matrix, bumps, texture, to_texture, tone, mask,
                 flow[y, x, 1] = qy - y
 
 
-@njit()
+@njit(keep=False)
 def _coverage(mask, u, v):
     """Bilinear, 0 outside, in [0, 1]."""
     if not (0.0 <= u < mask.shape[1] - 1 and 0.0 <= v < mask.shape[0] - 1):
@@ -66,14 +66,14 @@ def _coverage(mask, u, v):
     return ((1.0 - v) * above + v * below) / 255.0
 
 
-@njit()
+@njit(keep=False)
 def _mirrored(index, size):
     """Index on an axis that goes back and forth."""
     index = abs(index) % (2 * size - 2)
     return index if index < size else 2 * size - 2 - index
 
 
-@njit()
+@njit(keep=False)
 def _weights(t):
     """Catmull-Rom's cubic between the second and the third of four samples."""
     return (
@@ -84,7 +84,7 @@ def _weights(t):
     )
 
 
-@njit()
+@njit(keep=False)
 def _sample(texture, u, v):
     """Bicubic, mirrored at the borders; the range of uint8 as [0, 1]."""
     height, width = texture.shape

@@ -129,11 +129,13 @@ class Scene:
         for layer in self.layers:
             layer.draw(image1, flow)
             layer.draw(image2, None)
-        images = [np.rint(image * 255).astype(np.float32) / np.float32(255) for image in (image1, image2)]
-        return FramePair(*images, flow, np.ones(self.size, np.float32), name=name)
+        image1, image2 = (np.rint(image * 255).astype(np.float32) / np.float32(255) for image in (image1, image2))
+        return FramePair(image1, image2, flow, np.ones(self.size, np.float32), name=name)
 
 
-def _background_texture(pyramid: Pyramid, centre, scale: float, upright: bool, rng):
+def _background_texture(
+    pyramid: Pyramid, centre, scale: float, upright: bool, rng
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Texture, map and tone of a background: photographs stay upright and keep their tones, but for mirroring."""
     if upright:
         fit = min(pyramid[0].shape[1] / REFERENCE_SIZE[1], pyramid[0].shape[0] / REFERENCE_SIZE[0])
@@ -149,7 +151,7 @@ def _background_texture(pyramid: Pyramid, centre, scale: float, upright: bool, r
     return texture, to_texture, np.array([contrast, offset])
 
 
-def _object_texture(pyramid: Pyramid, scale: float, rng):
+def _object_texture(pyramid: Pyramid, scale: float, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Texture, map and tone of an object: any orientation and size; dark and flat as often as bright and rich."""
     finest = np.exp(rng.uniform(np.log(0.6), np.log(3))) / scale
     middle = rng.uniform(0, 1, 2) * pyramid[0].shape[::-1]

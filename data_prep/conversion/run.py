@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cpwc_keras import __version__
 from cpwc_keras.data_prep.conversion.origins import ORIGINS
 from cpwc_keras.data_prep.conversion.recordings import sequence_of
 from cpwc_keras.errors import InputError, bad_file
@@ -156,7 +155,6 @@ def _attributes(item: DatasetItem) -> dict[str, str]:
         "licence": origin.licence,
         "citation": origin.citation,
         "motion": origin.motion,
-        "made_with": f"cpwc-keras {__version__}",
     }
     return attributes | ({"split": item.split} if item.split else {})
 

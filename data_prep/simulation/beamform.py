@@ -32,7 +32,7 @@ def transmit_time_zero(transducer: Transducer, scan: SectorScan) -> np.ndarray:
     return (np.hypot(x - transducer.element_x_mm, z).max(1) - focus) / scan.speed_of_sound
 
 
-@njit(parallel=True, fastmath=True)
+@njit(parallel=True)
 def delay_and_sum(received, rate, table, element_x, sines, zero, ranges, speed, frequency, out):
     """Sum what the elements received from each point of the beams, at the time its echo arrives there.
 

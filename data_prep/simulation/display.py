@@ -96,7 +96,7 @@ class Imager:
     @cached_property
     def gain(self) -> np.ndarray:
         """(ranges, beams) float32: what `normalise` multiplies by."""
-        return (1 / np.sqrt(sensitivity(self.engine))).astype(np.float32)
+        return (1 / np.sqrt(sensitivity(self.engine))).astype(np.float32)  # type: ignore[arg-type]
 
     @cached_property
     def _scale(self) -> np.ndarray:

@@ -17,7 +17,7 @@ _FRACTION = 16
 """Bits of a delay after the point."""
 
 
-@njit(parallel=True, fastmath=True)
+@njit(parallel=True)
 def paths(x, z, element_x, samples_per_mm, half_width, soft, nearest):
     """One-way delays as fixed-point samples (blocks, elements, BLOCK), and what each element hears of each scatterer.
 
@@ -60,7 +60,7 @@ def deposit(delays, sensitivity, weight, table, impulses):
             _deposit_row(elements - 1 - i, delays, sensitivity, weight, table, impulses)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, keep=False)
 def _deposit_row(i, delays, sensitivity, weight, table, impulses):
     blocks, elements, size = delays.shape
     phase_bits = int(np.log2(len(table)) + 0.5)
@@ -89,7 +89,7 @@ def _deposit_row(i, delays, sensitivity, weight, table, impulses):
                 train[first - one], train[first], train[first + one], train[first + two] = a, b, c, d
 
 
-@njit(parallel=True, fastmath=True)
+@njit(parallel=True)
 def transmit(spectra, turns, first_bin, slots, out):
     """Fire all elements of each beam: out[beam, j, slots[f]] = Σ over i of pair (i, j) × exp(√-1 turns[i, beam] f)."""
     elements, beams = turns.shape

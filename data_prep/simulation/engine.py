@@ -13,8 +13,13 @@ from cpwc_keras.errors import InputError
 class Engine(Protocol):
     """What makes I/Q signals."""
 
-    transducer: Transducer
-    scan: SectorScan
+    @property
+    def transducer(self) -> Transducer:
+        """The probe."""
+
+    @property
+    def scan(self) -> SectorScan:
+        """The beams."""
 
     @property
     def memory(self) -> int:

@@ -8,7 +8,7 @@ from cpwc_keras.data_prep.simulation.surrogate import SurrogateEngine
 from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
 from cpwc_keras.errors import InputError
 
-ENGINES = {"exact": ExactEngine, "surrogate": SurrogateEngine}
+ENGINES: dict[str, type[ExactEngine] | type[SurrogateEngine]] = {"exact": ExactEngine, "surrogate": SurrogateEngine}
 
 
 def make_engine(name: str, transducer: Transducer, scan: SectorScan) -> Engine:

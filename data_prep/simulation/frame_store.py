@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -31,7 +32,9 @@ class FrameStore:
     """
 
     def __init__(self, path: Path | None, key: bytes, shape: tuple[int, ...]):
-        self._path, self._shape, self._arrays, self._file = path, shape, [], None
+        self._path, self._shape = path, shape
+        self._arrays: list[np.ndarray] = []
+        self._file: Any = None  # opened on entry
         self._header = _MAGIC + hashlib.sha256(key + repr(shape).encode()).digest() + struct.pack("<Q", self._size)
 
     @property
@@ -72,7 +75,7 @@ class FrameStore:
             WriteError: the disk is full.
         """
         self._arrays.append(array)
-        if self._file is not None:
+        if self._path is not None and self._file is not None:
             content = array.tobytes()
             with write_errors_named(self._path):
                 rest = memoryview(content + struct.pack("<I", crc32(content)))

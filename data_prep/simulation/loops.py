@@ -32,6 +32,7 @@ def template_from_contours(sequence: Sequence) -> Template:
         InputError: a frame has no mesh; there is no spacing, or no sector is found.
     """
     loop, contours = sequence.loop, sequence.mesh
+    assert contours is not None
     if broken := np.flatnonzero(~np.isfinite(contours).all((1, 2, 3))).tolist():
         # A recording that was just read says why, frame by frame.
         why = next((note for note in loop.notes if note.startswith(f"The mask of frame {broken[0]} ")), "")

@@ -79,7 +79,7 @@ def motion_back(mesh: np.ndarray, now: np.ndarray, grid: ImageGrid) -> np.ndarra
     """
     nodes, back = now.reshape(-1, 2).astype(np.float64), (mesh - now).reshape(-1, 2).astype(np.float64)
     exact, inside = fill_triangles(nodes, back, TRIANGLES, grid.shape)
-    coarse_shape = tuple(-(-length // _COARSE) for length in grid.shape)
+    coarse_shape = (-(-grid.shape[0] // _COARSE), -(-grid.shape[1] // _COARSE))
     coarse, known = fill_triangles((nodes + 0.5) / _COARSE - 0.5, back, TRIANGLES, coarse_shape)
     total, weight = np.zeros_like(coarse), np.full(coarse_shape, 0.002, np.float32)
     # Close to the wall its nearest part decides, further away the wall as a whole.

@@ -73,11 +73,14 @@ class Job:
         """
         path = folder / self.file_name(variant)
         try:
-            made = json.loads(str(sequence_header(path).attributes.get("origin", "")))
-        except json.JSONDecodeError:
-            made = {}
+            origin = str(sequence_header(path).attributes.get("origin", ""))
         except InputError:  # not there, or broken
             return False
+        try:
+            made = json.loads(origin)
+        except (ValueError, RecursionError):
+            made = {}
+        made = made if isinstance(made, dict) else {}
         wanted = json.loads(json.dumps(self.origin(variant)))
         if made != wanted:
             raise InputError(
@@ -150,7 +153,7 @@ def simulate(
     memory = available_memory() if memory is None else memory
     template = job.item.load(settings.seed, settings.frames)
     template = with_sector(template, settings.scan.sector_deg, settings.scan.depth_mm)
-    content = crc32(template.mesh.tobytes(), crc32(np.ascontiguousarray(template.frames)))
+    content = crc32(template.mesh.tobytes(), crc32(np.ascontiguousarray(template.frames).data))
     key = json.dumps([content, *(job.origin(variant) for variant in settings.variants)]).encode()
     with FrameStore(store, key, (len(settings.variants), *template.grid.shape)) as finished:
         for _ in range(len(finished) * len(settings.variants)):

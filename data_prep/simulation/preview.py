@@ -69,6 +69,7 @@ def draw_mesh(canvas: np.ndarray, mesh: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _side_by_side(sequence: Sequence, index: int, caption: str = "") -> np.ndarray:
+    assert sequence.mesh is not None
     frame = sequence.loop.frames[index]
     scale = max(1.0, _LEAST_HEIGHT / len(frame))
     plain = enlarge(frame, scale)

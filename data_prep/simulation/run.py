@@ -195,7 +195,7 @@ def _known_hashes(folder: Path) -> dict[str, str]:
     try:
         files = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))["files"]
         return {name: str(digest) for name, digest in files.items() if (folder / name).is_file()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or not ours
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # none, or not ours
         return {}
 
 

@@ -58,7 +58,7 @@ def brightness(iq, weights, scale):
     return out
 
 
-@njit(fastmath=True)
+@njit(keep=False)
 def _brightness_row(iq, weights, scale, out):
     beams = len(iq)
     before = _TAPS // 2 - 1
@@ -100,7 +100,7 @@ def to_pixels(values, row, column):
     return out
 
 
-@njit(fastmath=True)
+@njit(keep=False)
 def _pixel_row(values, row, column, out):
     rows, columns = values.shape
     for j in range(len(out)):

@@ -66,7 +66,7 @@ def find_sector(loop: CineLoop) -> Sector:
     if loop.spacing_mm is None:
         raise InputError(f"{name}: the size of its pixels is not known; a template needs it, for its depth in mm.")
     try:
-        sector, hull = _fit_sector(loop)
+        sector, hull = _fit_sector(loop.frames, loop.spacing_mm)
     except _NoSectorError as error:
         raise InputError(
             f"{name}: no sector was found, since {error}; expected one lit sector on black, with the probe on top."
@@ -112,10 +112,10 @@ class _NoSectorError(Exception):
     """Why what is lit is no sector, as a clause."""
 
 
-def _fit_sector(loop: CineLoop) -> tuple[Sector, np.ndarray]:
+def _fit_sector(frames: np.ndarray, spacing_mm: tuple[float, float]) -> tuple[Sector, np.ndarray]:
     """The sector that fits best, its overlap yet unknown, and the hull (H, W) bool of what is lit."""
-    hull = _lit_hull(loop.frames.max(axis=0))
-    step = np.array(loop.spacing_mm[::-1])
+    hull = _lit_hull(frames.max(axis=0))
+    step = np.array(spacing_mm[::-1])
     left, right = _sides(hull)
     left_x, left_slope = _fit_edge(left * step, -1)
     right_x, right_slope = _fit_edge(right * step, 1)
@@ -132,7 +132,7 @@ def _fit_sector(loop: CineLoop) -> tuple[Sector, np.ndarray]:
         if not low <= value <= high:
             raise _NoSectorError(f"its {what} would be {value:.0f}{unit}, which is not {low:g} to {high:g}{unit}")
     probe = (float(probe_mm[0] / step[0]), float(probe_mm[1] / step[1]))
-    return Sector(ImageGrid(hull.shape, loop.spacing_mm, probe), depth_mm, sector_deg, overlap=np.nan), hull
+    return Sector(ImageGrid(hull.shape, spacing_mm, probe), depth_mm, sector_deg, overlap=np.nan), hull
 
 
 def _lit_hull(image: np.ndarray) -> np.ndarray:

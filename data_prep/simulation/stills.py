@@ -48,6 +48,7 @@ def cycle_of_stills(stills: Sequence, name: str, frames: int, seed: int) -> Cycl
         raise InputError(f"{source}: does not say which frame is end-diastolic and which end-systolic; stills must.")
     if stills.loop.spacing_mm is None:
         raise InputError(f"{source}: the size of its pixels is not known; strain needs it.")
+    assert stills.mesh is not None
     mesh_ed, mesh_es = stills.mesh[[stills.loop.ed, stills.loop.es]]
     if not (np.isfinite(mesh_ed).all() and np.isfinite(mesh_es).all()):
         raise InputError(f"{source}: has no mesh at end-diastole or end-systole; stills need both.")
@@ -80,10 +81,9 @@ def template_from_stills(stills: Sequence, name: str, frames: int, seed: int) ->
     if black := [instant for instant in ("ed", "es") if not loop.frames[getattr(loop, instant)].any()]:
         raise InputError(f"{loop.source}: the image at {black[0].upper()} is black, expected an echo; copy it again.")
     sector = find_sector(loop)
-    meshes, images = (
-        [of_frames[index] for index in (loop.ed, loop.es)]
-        for of_frames in (stills.mesh, [_smooth(image, sector) for image in loop.frames])
-    )
+    smoothed: list[np.ndarray] = [_smooth(image, sector) for image in loop.frames]
+    # Both instants and the mesh are known: `cycle_of_stills` has asked.
+    meshes, images = ([of_frames[index] for index in (loop.ed, loop.es)] for of_frames in (stills.mesh, smoothed))  # type: ignore[index]
     distance = np.linalg.norm(cycle.mesh - cycle.mesh[0], axis=-1).mean((1, 2))
     share = distance / max(distance.max(), 1e-6)
     brightness = np.empty((frames, *sector.grid.shape), np.float32)
@@ -152,7 +152,7 @@ def extend_motion(nodes_mm: np.ndarray, values: np.ndarray, at_mm: np.ndarray) -
 # Compiled rather than left to BLAS, whose sums depend on its number of threads: the same seed gives the same bytes.
 
 
-@njit()
+@njit(keep=False)
 def _wendland(x, y):
     distance = np.sqrt(x * x + y * y)
     return (1 - distance) ** 4 * (4 * distance + 1) if distance < 1 else 0.0

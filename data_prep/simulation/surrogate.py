@@ -105,6 +105,6 @@ class SurrogateEngine:
     def _filters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Response, spans and steering as `spread` wants them."""
         response, steering = self.point_spread.response, self.point_spread.steering
-        heard = response.any((1, 3))
+        heard = np.asarray(response.any((1, 3)))
         spans = np.stack([heard.argmax(1), heard.shape[1] - heard[:, ::-1].argmax(1)], axis=1)
         return np.stack([response.real, response.imag], axis=-2), spans, np.stack([steering.real, steering.imag])

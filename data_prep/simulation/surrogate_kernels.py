@@ -101,7 +101,7 @@ def deposit(scatterers, starts, rows_per_mm, turns_per_mm, columns_per_sine, row
     return out
 
 
-@njit(fastmath=True)
+@njit(keep=False)
 def _deposit_block(
     block, scatterers, start, stop, rows_per_mm, turns_per_mm, columns_per_sine, row_weight, column_weight, out
 ):
@@ -180,7 +180,7 @@ def spread(spectra, response, spans, steering, stride, out):
         _spread_zone(spectra, (first + 1) * stride, response[zone], spans[zone], steering, stride, samples)
 
 
-@njit(fastmath=True)
+@njit(keep=False)
 def _spread_zone(spectra, row, response, span, steering, stride, out):
     """The samples of a zone, the first of which has rows `row` to `row` + taps of the spectra about it."""
     taps, frequencies = response.shape[1], response.shape[3]

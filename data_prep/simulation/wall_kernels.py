@@ -44,7 +44,7 @@ def carry(nodes, triangles, triangle, barycentric):
     return points
 
 
-@njit()
+@njit(keep=False)
 def _weight(along, across, end, border):
     """The weight w at mesh coordinates (0 to `end`, 0 to 4); w² is a raised cosine of the way from the border."""
     last_layer = MESH_SHAPE[1] - 1.0

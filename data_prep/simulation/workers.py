@@ -10,10 +10,11 @@ import functools
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from cpwc_keras import __version__
 from cpwc_keras.data_prep.simulation.memory import available_memory
@@ -21,7 +22,7 @@ from cpwc_keras.data_prep.simulation.pipeline import Job, simulate
 from cpwc_keras.errors import InputError
 from cpwc_keras.processes import AHEAD, CONTEXT, hand_out, in_processes
 
-Outcomes = Iterator[tuple[Job, Callable[[], dict[str, bytes]]]]
+Outcomes = Generator[tuple[Job, Callable[[], dict[str, bytes]]], None, None]
 Advance = Callable[[int, int], None]
 
 _CONNECT_S = 5
@@ -108,13 +109,13 @@ def on_cluster(jobs: Sequence[Job], address: str) -> Outcomes:
             submit = functools.partial(executor.submit, _work_remotely)
             for job, future in hand_out(jobs, lambda job: submit(job, __version__), AHEAD * workers, watch):
                 try:
-                    error = future.exception()
+                    failure = future.exception()
                 except CancelledError:
                     watch()
                     raise
-                if isinstance(error, KilledWorker):
-                    error = InputError("the cluster lost every worker that tried it, perhaps because memory ran out.")
-                yield job, functools.partial(_raise, error) if error else future.result
+                if isinstance(failure, KilledWorker):
+                    failure = InputError("the cluster lost every worker that tried it, perhaps because memory ran out.")
+                yield job, functools.partial(_raise, failure) if failure else future.result
 
 
 def _raise(error: BaseException):
@@ -133,6 +134,10 @@ def _silent_dask() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+_images: Any = None  # of a worker process: what it shares with the one that started it
+_memory = 0
 
 
 def _prepare(images, memory: int) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from cpwc_keras.compiled import njit
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, keep=False)
 def _wall_distance(x, z, heart):
     """Distance in mm outwards from the endocardium (negative in the cavity), and the place along the axis, 0 … 1.
 

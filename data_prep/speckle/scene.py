@@ -115,13 +115,13 @@ class Scene:
             echoes = display.averaged(echo0, echo1, echo2, rng)
         else:
             echoes = [display.envelope(echo1, rng), display.envelope(echo2, rng)]
-        images = [display.image(envelope, beams, mask) for envelope in display.normalised(echoes)]
-        return FramePair(*images, flow, mask, (self.spacing, self.spacing), name)
+        image1, image2 = (display.image(envelope, beams, mask) for envelope in display.normalised(echoes))
+        return FramePair(image1, image2, flow, mask, (self.spacing, self.spacing), name)
 
     def scatterers(self, beams: BeamSpace, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Positions (N, 2) in mm and signed amplitudes (N,) in and around the field of view."""
         low = self.origin - beams.margin
         high = self.origin + np.array(self.size[::-1]) * self.spacing + beams.margin
-        count = int(min(MAXIMUM_SCATTERERS, DENSITY_PER_MM2 * np.prod(high - low)))
+        count = int(min(MAXIMUM_SCATTERERS, DENSITY_PER_MM2 * float(np.prod(high - low))))
         position = rng.uniform(low, high, (count, 2))
         return position, rng.standard_normal(count) * echogenicity(position, self.heart, rng)

@@ -125,8 +125,7 @@ def _largest_error() -> float:
         expected2[window] += upstream[..., k, None] * maps1 / shape[-1]
     found = threads.cost_volume(maps1, maps2, r), *threads.gradients(upstream, maps1, maps2, r)
     wanted = expected, expected1, expected2[:, r:-r, r:-r]
-    half = [maps.astype(bfloat16) for maps in (maps1, maps2)]
-    rounded = threads.cost_volume(*half, r).astype(np.float32)
+    rounded = threads.cost_volume(maps1.astype(bfloat16), maps2.astype(bfloat16), r).astype(np.float32)
     # A NaN anywhere is a NaN here, and below no limit.
     errors = [np.abs(one - other).max() for one, other in zip(found, wanted, strict=True)]
     return float(np.max([*errors, np.abs(rounded - found[0].astype(bfloat16).astype(np.float32)).max()]))

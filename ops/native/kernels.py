@@ -44,7 +44,7 @@ def _narrow(bits, shift):
     return (bits + np.uint32(0x7FFF) + ((bits >> shift) & np.uint32(1))) >> shift
 
 
-@njit()
+@njit(keep=False)
 def _transpose(source, target, shift_in, shift_out):
     """``target[j, i] = source[i, j]``, widened or narrowed by so many bits."""
     rows, columns = source.shape

@@ -68,7 +68,7 @@ def gradients(
             )
 
     _share(work, upstream.shape, 2 * features1.shape[-1])
-    return tuple(outs)
+    return outs[0], outs[1]
 
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -126,11 +126,17 @@ def test_a_variant_is_the_same_whatever_is_made_with_it():
     assert alone["ring_clean.h5"] == both["ring_clean.h5"]
 
 
-@pytest.mark.parametrize("options", [{}, {"decorrelation": 0.1, "replacement": 0.1}])
+@pytest.fixture(scope="module", params=[{}, {"decorrelation": 0.1, "replacement": 0.1}], ids=["kept", "lost"])
+def five_frames(request):
+    """A job, of speckle that lasts or is lost, and what it makes when nothing interrupts it."""
+    scatterers = ScattererSettings(density=2.0, **request.param)
+    job = Job(ring_item(), replace(SETTINGS, frames=5, scatterers=scatterers))
+    return job, simulate(job)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 60, 300_000, 500_000, None])
-def test_an_interrupted_sequence_goes_on_after_its_last_whole_frame(tmp_path, cut, options):
-    job = Job(ring_item(), replace(SETTINGS, frames=5, scatterers=ScattererSettings(density=2.0, **options)))
-    whole = simulate(job)
+def test_an_interrupted_sequence_goes_on_after_its_last_whole_frame(tmp_path, cut, five_frames):
+    job, whole = five_frames
     store, images = tmp_path / "store", []
 
     def stop_at_the_fourth_frame(is_new):
