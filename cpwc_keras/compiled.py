@@ -18,15 +18,20 @@ import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 
-def njit(**options) -> Callable[[Callable], Callable]:
+def njit(keep: bool = True, **options) -> Callable[[Callable], Callable]:
     """As ``numba.njit(cache=True, nogil=True, **options)``.
 
     Args:
+        keep: false for what only compiled functions of the same file call: it is compiled as a part of them and kept
+            with them. Were it kept by itself, too, it would be built into them or called by them as it happened to be
+            compiled or loaded before, and they would round differently.
         **options: of Numba.
     """
 
     def decorate(function: Callable) -> Callable:
         dispatcher = numba.njit(nogil=True, **options)(function)
+        if not keep:
+            return dispatcher
         try:
             dispatcher._cache = _Cache(function)
         except Exception as error:  # no folder can be written, or this Numba is built otherwise

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+_LONGEST = 500
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is one sentence a stranger can act on. The command line prints it without a traceback and exits with 2.
+    Whatever in it could break the line, turn its direction or steer a terminal is shown as an escape: names of files
+    and values in them are strangers' text.
     """
+
+    def __init__(self, *args):
+        super().__init__(*(_UNSHOWN.sub(_escaped, text) if isinstance(text, str) else text for text in args))
+
+
+def _escaped(found: re.Match) -> str:
+    return ascii(found[0])[1:-1]
 
 
 def bad_file(path: str | Path, found: str, expected: str, remedy: str = "") -> InputError:
@@ -22,4 +35,5 @@ def bad_file(path: str | Path, found: str, expected: str, remedy: str = "") -> I
         remedy: what the user can do about it, as an imperative clause without a full stop; may be empty.
     """
     ending = f"; {remedy}" if remedy else ""
+    found = found if len(found) <= _LONGEST else f"{found[:_LONGEST]}…"  # values of strangers may be any length
     return InputError(f"{path}: found {found}, expected {expected}{ending}.")

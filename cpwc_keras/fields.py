@@ -126,7 +126,7 @@ def pixel_grid(shape: tuple[int, int]) -> np.ndarray:
     return np.stack([columns, rows], -1)
 
 
-@njit()
+@njit(keep=False)
 def _signed_area(nodes, a, b, c):
     """Twice the area; NaN where a node is not finite."""
     return (nodes[b, 0] - nodes[a, 0]) * (nodes[c, 1] - nodes[a, 1]) - (nodes[c, 0] - nodes[a, 0]) * (

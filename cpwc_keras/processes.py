@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -42,7 +42,7 @@ def in_processes(
     prepare: Callable | None = None,
     prepare_with: tuple = (),
     on_poll: Callable[[], None] = lambda: None,
-) -> Iterator[tuple[Job, Future]]:
+) -> Generator[tuple[Job, Future], None, None]:
     """Do jobs in several processes, each with its share of the cores; results as they come.
 
     Ctrl-C is left to this process; closing the generator ends the others, whatever they are doing.
@@ -67,8 +67,8 @@ def in_processes(
     try:
         submitted = hand_out(jobs, lambda job: pool.submit(work, *arguments(job)), AHEAD * workers, on_poll)
         for job, future in submitted:
-            if isinstance(future.exception(), BrokenExecutor):
-                raise future.exception()
+            if isinstance(error := future.exception(), BrokenExecutor):
+                raise error
             yield job, future
     except BrokenExecutor as error:
         raise InputError(f"{KILLED}; the same command goes on where it stopped.") from error
@@ -105,7 +105,8 @@ def hand_out(
     jobs: Sequence[Job], submit: Callable[[Job], Future], ahead: int, on_poll: Callable[[], None]
 ) -> Iterator[tuple[Job, Future]]:
     """Keep `ahead` jobs submitted; give back each that is done. `on_poll` is called a few times a second."""
-    waiting, running = iter(jobs), {}
+    waiting = iter(jobs)
+    running: dict[Future, Job] = {}
     while True:
         for job in itertools.islice(waiting, ahead - len(running)):
             running[submit(job)] = job

@@ -93,7 +93,7 @@ def outline(mask: np.ndarray) -> np.ndarray:
     """
     margin = int(np.ceil(4 * _SMOOTHING_PX))
     smooth = ndimage.gaussian_filter(np.pad(mask, margin).astype(float), _SMOOTHING_PX)
-    lines = contourpy.contour_generator(z=smooth).lines(0.5)
+    lines = [np.asarray(line) for line in contourpy.contour_generator(z=smooth).lines(0.5)]
     if not lines:
         raise InputError("The segmented structure is too thin to have a border; check the segmentation.")
     line = max(lines, key=len)

@@ -18,8 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from cpwc_keras.errors import InputError
 
 MESH_SHAPE = (36, 5)
 """Nodes of the myocardial mesh: longitudinal × radial (paper, Fig. 1)."""
@@ -185,14 +188,21 @@ class DatasetItem:
     name: str
     dataset: str
     n_frames: int
-    loader: Callable[[], FramePair | Sequence | CineLoop | Trajectory] = field(repr=False, compare=False)
+    loader: Callable[[], Any] = field(repr=False, compare=False)
     patient: str = ""
     vendor: str = ""
     variant: str = ""
     split: str = ""
     files: tuple[Path, ...] = field(default=(), repr=False)
 
-    def read(self) -> FramePair | Sequence | CineLoop | Trajectory:
+    def __post_init__(self):
+        for text in (self.name, self.patient, self.vendor, self.variant):
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:  # names of files are bytes, and no table or record can hold these
+                raise InputError(f"{text!a}: this name of a file or folder is not in UTF-8; rename it.") from error
+
+    def read(self) -> Any:  # which of the four is known by those who know the dataset
         """Load it: a `FramePair` or `Sequence` with motion, a `CineLoop` with labels, or a bare `Trajectory`.
 
         Raises:

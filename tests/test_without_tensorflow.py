@@ -22,7 +22,7 @@ TRAIN = """
 from pathlib import Path
 from cpwc_keras.training.experiment import load_experiment
 from cpwc_keras.training.phases import run
-options = {"skip_connections": False, "context_levels": [4], "finest_level": 4, "search_range": 1}
+options = {"skip_connections": False, "context_levels": [5], "finest_level": 5, "search_range": 1}
 run(load_experiment("pretrain", datasets={"speckle": ""}, steps=1, crop=(64, 64), batch_size=1, validation_pairs=1,
                     network_options=options), Path(sys.argv[1]))
 """

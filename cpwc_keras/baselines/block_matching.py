@@ -227,7 +227,7 @@ def _find_peaks(scores, displacement, peaks):
             peaks[n, 2] = min(best, np.float32(1))
 
 
-@njit()
+@njit(keep=False)
 def _vertex(score):
     """Maximum (dx, dy) of the paraboloid fitted to the 3 × 3 lags around a peak; infinite where it has none."""
     slope_x = slope_y = bend_x = bend_y = np.float32(0)

@@ -66,10 +66,11 @@ class OnnxTracker:
         inputs = session.get_inputs()
         layouts = {_layout(node.shape, (1, 3) if len(inputs) == 2 else (2, 6)) for node in inputs}
         types = {_FLOATS.get(node.type) for node in inputs}
-        if len(inputs) not in (1, 2) or len(layouts) != 1 or None in layouts or len(types) != 1 or None in types:
+        layout = layouts.pop() if len(layouts) == 1 else None
+        if len(inputs) not in (1, 2) or layout is None or len(types) != 1 or None in types:
             shapes = ", ".join(f"{node.name} {node.type}{node.shape}" for node in inputs) or "none"
             raise bad_file(path, f"the inputs {shapes}", _EXPECTED)
-        self.channel_axis, self.channels, self.batch, self.size = layouts.pop()
+        self.channel_axis, self.channels, self.batch, self.size = layout
         self.dtype = types.pop()
 
     def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -161,6 +162,7 @@ def _file_module(path: Path):
     _add_to_path(path.resolve().parent)
     name = f"cpwc_keras_tracker_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, "its name ends in .py"
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses and pickle look for it
     try:
@@ -182,4 +184,4 @@ def _layout(shape: list, channels: tuple[int, ...]) -> tuple[int, int, int | Non
         return None
     axis = 1 if shape[1] in channels else 3
     fixed = [n if isinstance(n, int) and n > 0 else None for n in shape]
-    return (axis, fixed[axis], fixed[0], tuple(fixed[2:] if axis == 1 else fixed[1:3]))
+    return (axis, shape[axis], fixed[0], tuple(fixed[2:] if axis == 1 else fixed[1:3]))

@@ -84,13 +84,13 @@ def distance_profile(
         raise InputError(f"Frame {reference_frame} is not one of the {len(references)} frames with a contour.")
     if len(references) < 2:
         raise InputError("The distance along the wall needs at least one frame besides the one where tracking began.")
-    contours = [_curve(c, f"contour of frame {t}", spacing_mm) for t, c in enumerate(contours)]
-    references = [_curve(r, f"reference contour of frame {t}", spacing_mm) for t, r in enumerate(references)]
-    axis = _long_axis(references[reference_frame])
+    curves = [_curve(c, f"contour of frame {t}", spacing_mm) for t, c in enumerate(contours)]
+    expected = [_curve(r, f"reference contour of frame {t}", spacing_mm) for t, r in enumerate(references)]
+    axis = _long_axis(expected[reference_frame])
     at = np.linspace(0, 1, n)
     distances = [
         np.linalg.norm(_points_along_wall(contour, axis, at) - _points_along_wall(reference, axis, at), axis=-1)
-        for t, (contour, reference) in enumerate(zip(contours, references, strict=True))
+        for t, (contour, reference) in enumerate(zip(curves, expected, strict=True))
         if t != reference_frame
     ]
     return np.mean(distances, axis=0)

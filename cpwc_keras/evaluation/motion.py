@@ -7,7 +7,9 @@ import numpy as np
 from cpwc_keras.errors import InputError
 
 
-def endpoint_error(flow: np.ndarray, truth: np.ndarray, mask: np.ndarray, spacing_mm=(1.0, 1.0)) -> float:
+def endpoint_error(
+    flow: np.ndarray, truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, float] = (1.0, 1.0)
+) -> float:
     """Mean endpoint error over the mask: √((u − u_gt)² + (v − v_gt)²) (III-D.1).
 
     Args:
@@ -22,7 +24,9 @@ def endpoint_error(flow: np.ndarray, truth: np.ndarray, mask: np.ndarray, spacin
     return mean_length(flow - truth, spacing_mm, mask)
 
 
-def mean_length(vectors: np.ndarray, spacing_mm=(1.0, 1.0), weights: np.ndarray | None = None) -> float:
+def mean_length(
+    vectors: np.ndarray, spacing_mm: tuple[float, float] = (1.0, 1.0), weights: np.ndarray | None = None
+) -> float:
     """Weighted mean length of vectors, Σ w |v| / Σ w.
 
     Args:
@@ -40,7 +44,12 @@ def mean_length(vectors: np.ndarray, spacing_mm=(1.0, 1.0), weights: np.ndarray 
     return float((length * weights).sum(dtype=np.float64) / total) if total else float("nan")
 
 
-def trajectory_error(points: np.ndarray, truth: np.ndarray, spacing_mm=(1.0, 1.0), weights=None) -> np.ndarray:
+def trajectory_error(
+    points: np.ndarray,
+    truth: np.ndarray,
+    spacing_mm: tuple[float, float] = (1.0, 1.0),
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Mean distance of followed material points from where they truly are, in every frame: Σ w |p − p_gt| / Σ w.
 
     Errors of all steps since the points were placed have added up in it: read at end-systole, with points placed in the

@@ -114,7 +114,7 @@ def segmental_strain(contours: np.ndarray, spacing_mm: Spacing = None, reference
         InputError: a wall has no length at t0.
     """
     contours = scaled(contours, spacing_mm)
-    apex = np.argmax(_distance_from_base(contours)[reference])
+    apex = int(np.argmax(_distance_from_base(contours)[reference]))
     along = np.pad(segment_lengths(contours).cumsum(axis=-1), ((0, 0), (1, 0)))
     thirds = np.arange(1, 4) / 3
     start, middle, end = along[reference, [0, apex, -1]]

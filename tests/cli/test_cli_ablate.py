@@ -1,6 +1,5 @@
-"""`cpwc-keras ablate` from the shell: a small table, interrupted and taken up again, and what mistakes get."""
+"""`cpwc-keras ablate`: a small table, interrupted and taken up again, and what mistakes get."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,13 +12,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
 from vendor_hearts import CONFIG, write_vendors
 
 COMMAND = Path(sys.executable).with_name("cpwc-keras")
-
-
-def run(*arguments, folder):
-    return subprocess.run(
-        [COMMAND, "ablate", *map(str, arguments)],
-        cwd=folder, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def sentence(result):
@@ -37,7 +29,7 @@ def hearts(tmp_path_factory):
     return root
 
 
-def test_interrupted_and_gone_on(hearts):
+def test_interrupted_and_gone_on(hearts, command):
     arguments = ["table1", "--dataset", "sequences=data", "--config", "small.yaml", "--rows", "1,2", "--steps", "60"]
     process = subprocess.Popen(
         [COMMAND, "ablate", *arguments], cwd=hearts, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -53,7 +45,7 @@ def test_interrupted_and_gone_on(hearts):
     assert said == "runs/table1: interrupted; the same command goes on where it stopped."
     assert not (log.parent / "network.h5").exists() and not (hearts / "runs/table1/table.md").exists()
 
-    result = run(*arguments, "--limit", 1, folder=hearts)
+    result = command("ablate", *arguments, "--limit", 1, folder=hearts)
     assert result.returncode == 0, result.stderr
     assert "2 of 9 rows, measured on 1 of 2 test recordings" in result.stdout
     assert "Table I: temporal augmentation and composition (2 of 9 rows)" in result.stdout
@@ -62,16 +54,19 @@ def test_interrupted_and_gone_on(hearts):
     assert steps == [f'{{"step": {step}' for step in range(1, 61)]
 
 
-def test_mistakes_get_a_sentence_and_leave_nothing(hearts):
-    assert "table1 has no row 'x'; there are 1: +,0|none;" in sentence(run("table1", "--rows", "x", folder=hearts))
-    assert "'nope' is not one of" in run("nope", folder=hearts).stderr
-    assert "Give --dataset NAME=FOLDER" in run("table1", "--dataset", "data", folder=hearts).stderr
+def test_mistakes_get_a_sentence_and_leave_nothing(hearts, command):
+    def run(*arguments):
+        return command("ablate", *arguments, folder=hearts)
+
+    assert "table1 has no row 'x'; there are 1: +,0|none;" in sentence(run("table1", "--rows", "x"))
+    assert "'nope' is not one of" in run("nope").stderr
+    assert "Give --dataset NAME=FOLDER" in run("table1", "--dataset", "data").stderr
     vendors = ("--test-vendor", "GE", "--validation-vendor", "Siemens")
-    said = sentence(run("table1", "--dataset", "sequences=data", *vendors, "-o", "none", folder=hearts))
+    said = sentence(run("table1", "--dataset", "sequences=data", *vendors, "-o", "none"))
     assert "data: has no recordings of 'GE', the vendor for test" in said and "--test-vendor" in said
     assert not (hearts / "none").exists()
 
 
-def test_the_rows_are_listed(hearts):
-    result = run("table2", "--list", folder=hearts)
+def test_the_rows_are_listed(hearts, command):
+    result = command("ablate", "table2", "--list", folder=hearts)
     assert result.returncode == 0 and "skip=no,context=yes" in result.stdout and "0.06 ± 0.06" in result.stdout

@@ -1,7 +1,6 @@
-"""`cpwc-keras pretrain` and `transfer` from the shell: real formats, exit codes, one sentence."""
+"""`cpwc-keras pretrain` and `transfer`: real formats, exit codes, one sentence; once from the shell."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +11,7 @@ import pytest
 from cpwc_keras.io.flow_files import write_flow
 
 COMMAND = Path(sys.executable).with_name("cpwc-keras")
-SMALL = "network_options: {skip_connections: false, context_levels: [], finest_level: 4, search_range: 1}\n"
-
-
-def run(*arguments, folder):
-    environment = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+SMALL = "network_options: {skip_connections: false, context_levels: [], finest_level: 5, search_range: 1}\n"
 
 
 def sentence(result, code=2):
@@ -45,10 +37,11 @@ def chairs(tmp_path_factory):
     return root
 
 
-def test_two_phases_on_real_formats(chairs, tmp_path):
+def test_two_phases_on_real_formats(chairs, command, tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL)
-    common = ["--config", "small.yaml", "--crop", 64, 64, "--batch-size", 2, "--steps", 2]
-    first = run("pretrain", "--dataset", f"chairs={chairs}", *common, folder=tmp_path)
+    common = ["--config", "small.yaml", "--crop", "64", "64", "--batch-size", "2", "--steps", "2"]
+    arguments = ["pretrain", "--dataset", f"chairs={chairs}", *common]
+    first = subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
     record = json.loads((tmp_path / "runs/pretrain/experiment.json").read_text())
     assert record["data"]["chairs"]["found"] == 4
@@ -61,52 +54,51 @@ def test_two_phases_on_real_formats(chairs, tmp_path):
     for patient in ("a", "b"):
         loop = CineLoop(frames, (0.5, 0.5), 30.0, patient=patient, ed=0, es=2)
         write_sequence(tmp_path / "mine" / f"{patient}.h5", Sequence(loop, mesh=grid.astype(np.float32)))
-    second = run("transfer", "--dataset", "sequences=mine", "--weights", "runs/pretrain/network.h5", *common,
-                 folder=tmp_path)  # fmt: skip
+    weights = ("--weights", "runs/pretrain/network.h5")
+    second = command("transfer", "--dataset", "sequences=mine", *weights, *common, folder=tmp_path)
     assert second.returncode == 0, second.stderr
     assert (tmp_path / "runs/transfer/network.h5").is_file()
 
 
-def test_a_folder_that_is_not_the_dataset(tmp_path):
+def test_a_folder_that_is_not_the_dataset(command, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "holiday.jpg").write_bytes(b"")
-    said = sentence(run("pretrain", "--dataset", "chairs=photos", "--steps", 1, folder=tmp_path))
+    said = sentence(command("pretrain", "--dataset", "chairs=photos", "--steps", 1, folder=tmp_path))
     assert "photos: is not a FlyingChairs dataset" in said and "NNNNN_img1.ppm" in said
     assert not (tmp_path / "runs").exists()
 
 
-def test_an_unknown_dataset_and_a_missing_folder(tmp_path):
-    said = sentence(run("pretrain", "--dataset", "cifar", "--steps", 1, folder=tmp_path))
+def test_an_unknown_dataset_and_a_missing_folder(command, tmp_path):
+    said = sentence(command("pretrain", "--dataset", "cifar", "--steps", 1, folder=tmp_path))
     assert "cifar: there is no such dataset; train on one of chairs, things" in said and "camus-templates" in said
-    said = sentence(run("transfer", "--dataset", "medicaid", "--weights", "absent.h5", folder=tmp_path))
+    said = sentence(command("transfer", "--dataset", "medicaid", "--weights", "absent.h5", folder=tmp_path))
     assert "datasets/medicaid: found no such folder" in said and "transfer --config hearts" in said
 
 
-def test_a_broken_flow_file_is_named(chairs, tmp_path):
+def test_a_broken_flow_file_is_named(chairs, command, tmp_path):
     for path in chairs.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     for path in tmp_path.glob("*.flo"):
         path.write_bytes(path.read_bytes()[:1000])
     (tmp_path / "small.yaml").write_text(SMALL)
-    result = run("pretrain", "--dataset", f"chairs={tmp_path}", "--config", "small.yaml", "--crop", 64, 64,
-                 "--steps", 1, folder=tmp_path)  # fmt: skip
-    said = sentence(result)
+    options = ("--config", "small.yaml", "--crop", 64, 64, "--steps", 1)
+    said = sentence(command("pretrain", "--dataset", f"chairs={tmp_path}", *options, folder=tmp_path))
     assert "_flow.flo" in said and "found" in said and "expected" in said
 
 
-def test_weights_of_another_architecture(tmp_path):
+def test_weights_of_another_architecture(command, tmp_path):
     from cpwc_keras.models import CPWCNet
     from cpwc_keras.models.weights_file import save_network
 
     save_network(CPWCNet(skip_connections=False, context_levels=(), finest_level=4), tmp_path / "other.h5")
-    said = sentence(run("transfer", "--dataset", "speckle", "--steps", 1, "--crop", 64, 64, "--weights", "other.h5",
-                        folder=tmp_path))  # fmt: skip
+    options = ("--steps", 1, "--crop", 64, 64, "--weights", "other.h5")
+    said = sentence(command("transfer", "--dataset", "speckle", *options, folder=tmp_path))
     assert said.startswith("Error: other.h5: found weights of CPWCNet with")
 
 
-def test_nonsense_options(tmp_path):
-    assert "multiples of 64" in sentence(run("pretrain", "--dataset", "speckle", "--steps", 1, "--crop", 100, 100,
-                                             folder=tmp_path))  # fmt: skip
-    assert "--steps" in sentence(run("pretrain", "--dataset", "speckle", folder=tmp_path))
-    result = run("pretrain", "--schedule", "cosine", folder=tmp_path)
+def test_nonsense_options(command, tmp_path):
+    crop = ("--steps", 1, "--crop", 100, 100)
+    assert "multiples of 64" in sentence(command("pretrain", "--dataset", "speckle", *crop, folder=tmp_path))
+    assert "--steps" in sentence(command("pretrain", "--dataset", "speckle", folder=tmp_path))
+    result = command("pretrain", "--schedule", "cosine", folder=tmp_path)
     assert result.returncode == 2 and "Traceback" not in result.stderr

@@ -183,7 +183,7 @@ def test_region_that_fits_no_screen_is_not_believed(tmp_path):
         ({"PixelData": None}, "without pixel data"),
         ({"NumberOfFrames": 600}, "broken DICOM"),
         ({"NumberOfFrames": 2**30}, "pixels in all"),
-        ({"Rows": 0}, "pixels in all"),
+        ({"Rows": 0}, "expected pixels"),
         ({"PhotometricInterpretation": "NONSENSE"}, "broken DICOM"),
         ({"BitsAllocated": 7}, "broken DICOM"),
     ],

@@ -113,7 +113,7 @@ def test_a_header_that_claims_more_than_there_is(tmp_path):
     with pytest.raises(InputError, match="30000 × 30000 × 30000"):
         read_image_stack(path)
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(bytes(data)))
-    with pytest.raises(InputError, match="30000 × 30000 × 30000"):
+    with pytest.raises(InputError, match=r"30000 × 30000 × 30000|pixels in all"):
         read_image_stack(tmp_path / "b.nii.gz")
 
 

@@ -110,7 +110,7 @@ def _external_storage(file):
         (_replace("frames", h5py.ExternalLink("elsewhere.h5", "/frames")), "link in place of 'frames'"),
         (_replace("mesh", h5py.SoftLink("/frames")), "link in place of 'mesh'"),
         (_external_storage, "stored elsewhere"),
-        (_huge, "bytes of 'frames'"),
+        (_huge, "pixels in all"),
     ],
 )
 def test_files_that_are_not_right(path, change, message):
@@ -148,5 +148,5 @@ def test_a_flipped_byte_in_the_data_is_found(path):
 
 
 def test_missing(tmp_path):
-    with pytest.raises(InputError, match="no file"):
+    with pytest.raises(InputError, match="no such file"):
         sequence_header(tmp_path / "none.h5")

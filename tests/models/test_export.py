@@ -1,5 +1,7 @@
 """Exported networks compute what the network computes, in each program, and nothing is left behind otherwise."""
 
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
@@ -17,24 +19,35 @@ NEEDS = {"savedmodel": "tensorflow", "onnx": "tf2onnx", "openvino": "openvino", 
 @pytest.fixture(scope="module")
 def network():
     keras.utils.set_random_seed(0)
-    return PWCNet(skip_connections=False, finest_level=4, context_levels=(4,), search_range=1, weight_decay=0.0)
+    return PWCNet(skip_connections=False, finest_level=5, context_levels=(5,), search_range=1, weight_decay=0.0)
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    """Exports to a format, once: the folder, the files, the largest difference found."""
+
+    @cache
+    def of(kind):
+        folder = tmp_path_factory.mktemp(kind)
+        size = (64, 128) if kind == "litert" else None
+        return folder, *export_network(network, folder / f"net{SUFFIXES[kind]}", kind, size, 1 if size else None)
+
+    return of
 
 
 @pytest.mark.parametrize("kind", list(NEEDS))
 @pytest.mark.filterwarnings("ignore")
-def test_it_computes_the_same(kind, network, tmp_path):
+def test_it_computes_the_same(kind, exported):
     pytest.importorskip(NEEDS[kind])
-    size = (64, 128) if kind == "litert" else None
-    files, difference = export_network(network, tmp_path / f"net{SUFFIXES[kind]}", kind, size, 1 if size else None)
+    folder, files, difference = exported(kind)
     assert difference < 1e-3
-    assert set(files) == set(tmp_path.iterdir())
+    assert set(files) == set(folder.iterdir())
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_exported_onnx_file_is_a_tracker_for_any_size(network, tmp_path):
+def test_an_exported_onnx_file_is_a_tracker_for_any_size(network, exported):
     pytest.importorskip("tf2onnx")
-    export_network(network, tmp_path / "net.onnx", "onnx")
-    tracker, name = as_tracker(str(tmp_path / "net.onnx"))
+    tracker, name = as_tracker(str(exported("onnx")[0] / "net.onnx"))
     assert name == "net.onnx"
     images = np.random.default_rng(0).random((2, 2, 70, 90), dtype=np.float32)
     np.testing.assert_allclose(tracker(*images), network.predict_on_batch(list(images[..., None])), atol=1e-3)

@@ -83,9 +83,11 @@ def test_a_tracker_knows_what_its_network_saw(folder):
     assert as_tracker("tiny")[0].ranges == {"pixel_spacing_mm": [1, 2]}
     save_network(network, path / "own.h5", card={"ranges": {"image_size_px": [64, 64]}})
     assert as_tracker(path / "own.h5")[0].ranges == {"image_size_px": [64, 64]}
-    for number, card in enumerate((None, {"ranges": 3}, [1])):
+    for number, card in enumerate((None, {"ranges": 3})):
         save_network(network, path / f"{number}.h5", card=card)
         assert as_tracker(path / f"{number}.h5")[0].ranges is None
+    save_network(network, path / "list.h5", card=[1])
+    assert "list.h5: found a card that is a list" in complaint(as_tracker, path / "list.h5")
     network.save(path / "own.keras")
     assert as_tracker(path / "own.keras")[0].ranges is None
 

@@ -16,7 +16,7 @@ from cpwc_keras.models.weights_file import load_network, read_card, save_network
 SMALL = {"skip_connections": False, "context_levels": (3,), "finest_level": 3, "search_range": 1}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network():
     keras.utils.set_random_seed(3)
     return CPWCNet(**SMALL)
@@ -61,14 +61,15 @@ def _disk_full(*_):
 
 
 def test_weights_of_another_architecture_are_refused(network, tmp_path):
+    other = CPWCNet(**SMALL | {"context_levels": (), "search_range": 2})
     save_network(network, tmp_path / "n.h5")
     with pytest.raises(InputError, match=r"n\.h5: found weights of CPWCNet, expected weights of PWCNet"):
-        load_network(tmp_path / "n.h5", PWCNet())
+        load_network(tmp_path / "n.h5", PWCNet(**SMALL))
     with pytest.raises(InputError, match=r"n\.h5: found \d+ weight arrays"):
-        load_network(tmp_path / "n.h5", CPWCNet())
+        load_network(tmp_path / "n.h5", other)
     network.save_weights(tmp_path / "bare.weights.h5")
     with pytest.raises(InputError, match=r"bare\.weights\.h5: found a file that cannot be read as weights"):
-        load_network(tmp_path / "bare.weights.h5", CPWCNet())
+        load_network(tmp_path / "bare.weights.h5", other)
 
 
 @pytest.mark.parametrize("content", [b"", b"not HDF5 at all", b"\x89HDF\r\n\x1a\n" + b"\0" * 600])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -26,14 +27,21 @@ def network():
     return CPWCNet(**SMALL)
 
 
+@pytest.fixture(scope="module")
+def weights(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "network.h5"
+    save_network(network, path)
+    return path
+
+
 @pytest.fixture
-def runs(tmp_path, network):
+def runs(tmp_path, weights):
     """Two stages of a training, the second from the first; its second sitting took half an hour, as did the first."""
     stages = []
     for name, start in (("pretrain", ""), ("transfer", "runs/pretrain/network.h5")):
         run = tmp_path / "runs" / name
         run.mkdir(parents=True)
-        save_network(network, run / "network.h5")
+        shutil.copy(weights, run / "network.h5")
         experiment = {
             "phase": name, "datasets": {"chairs": "/home/someone/data"}, "weights": start, "seed": 7, "steps": 100,
             "crop": [64, 64], "learning_rate": 1e-4,

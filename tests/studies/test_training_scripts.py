@@ -28,7 +28,7 @@ from cpwc_keras.types import FramePair
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TINY = {
-    "network_options": {"skip_connections": False, "context_levels": [4], "finest_level": 4, "search_range": 1},
+    "network_options": {"skip_connections": False, "context_levels": [], "finest_level": 5, "search_range": 1},
     "datasets": {"speckle": ""},
     "crop": (64, 64),
     "batch_size": 2,
@@ -197,7 +197,7 @@ def test_a_run_whose_time_is_up_leaves_its_averaged_weights(tmp_path, monkeypatc
         raw = [data[()] for data in file["network"].values()]
         averaged = [data[()] for data in file["optimizer"].values() if "average" in data.attrs["path"]]
     network = load_network(path)
-    assert network.finest_level == 4
+    assert network.finest_level == 5
     assert any((one != other).any() for one, other in zip(raw, averaged, strict=True))
     for found, expected in zip(network.get_weights(), averaged, strict=True):
         np.testing.assert_array_equal(found, expected)

@@ -8,14 +8,22 @@ from cpwc_keras.models import EchoPWCNet, PWCNet
 from cpwc_keras.tracking.both_ways import BothWays
 from cpwc_keras.tracking.pair import NetworkTracker, estimate, estimate_both
 
-SMALL = {"skip_connections": False, "finest_level": 4, "context_levels": (4,), "search_range": 1}
+SMALL = {"skip_connections": False, "finest_level": 5, "context_levels": (5,), "search_range": 1}
 
 
-@pytest.mark.parametrize("network", [PWCNet, EchoPWCNet])
-@pytest.mark.parametrize("shape", [(64, 128), (70, 50)])
-def test_they_are_those_of_two_calls(network, shape):
+@pytest.fixture(scope="module", params=[PWCNet, EchoPWCNet])
+def tracker(request):
     keras.utils.set_random_seed(0)
-    tracker = NetworkTracker(network(**SMALL))
+    return NetworkTracker(request.param(**SMALL))
+
+
+@pytest.fixture(scope="module")
+def both():
+    return BothWays(PWCNet(**SMALL))
+
+
+@pytest.mark.parametrize("shape", [(64, 128), (70, 50)])
+def test_they_are_those_of_two_calls(tracker, shape):
     images = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
     expected = estimate(tracker, images, images[::-1])
     found = estimate_both(tracker, *images)
@@ -24,8 +32,7 @@ def test_they_are_those_of_two_calls(network, shape):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_an_image_s_features_are_computed_once_and_few_are_kept(monkeypatch):
-    both = BothWays(PWCNet(**SMALL))
+def test_an_image_s_features_are_computed_once_and_few_are_kept(both, monkeypatch):
     images = np.random.default_rng(1).random((9, 64, 64), dtype=np.float32)
     calls = []
     compute = both._features.predict_on_batch
@@ -38,8 +45,7 @@ def test_an_image_s_features_are_computed_once_and_few_are_kept(monkeypatch):
     assert len(calls) == 11
 
 
-def test_images_of_equal_bytes_and_another_shape_are_told_apart():
-    both = BothWays(PWCNet(**SMALL))
+def test_images_of_equal_bytes_and_another_shape_are_told_apart(both):
     wide = np.random.default_rng(2).random((64, 128), dtype=np.float32)
     tall = wide.reshape(128, 64)
     assert both(wide, wide)[0].shape == (64, 128, 2)

@@ -28,8 +28,10 @@ class ShiftModel:
 
 
 def test_names_and_callables():
-    assert as_tracker("dis") == (dis, "dis")
-    assert as_tracker(dis) == (dis, "dis")
+    tracker, name = as_tracker("dis")
+    pair = np.random.default_rng(0).random((2, 1, 40, 48), dtype=np.float32)
+    np.testing.assert_array_equal(tracker(*pair), dis(*pair))
+    assert name == "dis" and as_tracker(dis) == (dis, "dis")
     assert as_tracker(NetworkTracker(ShiftModel()))[1] == "NetworkTracker"
 
 
@@ -53,7 +55,7 @@ def test_a_real_network_of_random_weights_tracks():
     """The interface, not the quality: finite, of the right shape, the same twice."""
     from cpwc_keras.models import PWCNet
 
-    tracker = NetworkTracker(PWCNet(skip_connections=False, context_levels=()))
+    tracker = NetworkTracker(PWCNet(skip_connections=False, context_levels=(), finest_level=5, search_range=1))
     images = RNG.random((2, 70, 90), np.float32)
     flow = tracker(images, images[::-1])
     assert flow.shape == (2, 70, 90, 2) and flow.dtype == np.float32 and np.isfinite(flow).all()
