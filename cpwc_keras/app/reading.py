@@ -19,6 +19,7 @@ import numpy as np
 
 from cpwc_keras.app.limits import Limits
 from cpwc_keras.errors import InputError
+from cpwc_keras.io.input_file import open_input
 from cpwc_keras.types import CineLoop
 
 _ARRAYS = ("frames", "sector")
@@ -49,7 +50,8 @@ def read_bounded(
     Raises:
         InputError: the file cannot be read, or is beyond the limits. The sentence does not hold the file's name.
     """
-    size = path.stat().st_size
+    with open_input(path) as (_, size):
+        pass
     if size > limits.upload_bytes:
         raise InputError(f"The file has {size >> 20:,} MiB; at most {limits.upload_bytes >> 20:,} are taken here.")
     request = {
