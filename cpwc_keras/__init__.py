@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cpwc_keras.errors import InputError
+    from cpwc_keras.inspection import inspect_flow
     from cpwc_keras.io.cine import read
     from cpwc_keras.io.contours import Contour, read_contour, write_contour
     from cpwc_keras.models.presets import list_presets
@@ -41,6 +42,7 @@ _LAZY = {
     "InputError": "cpwc_keras.errors",
     "TrackingResult": "cpwc_keras.tracking.result",
     "estimate_flow": "cpwc_keras.tracking.pair",
+    "inspect_flow": "cpwc_keras.inspection",
     "list_presets": "cpwc_keras.models.presets",
     "load_tracker": "cpwc_keras.tracking.pair",
     "read": "cpwc_keras.io.cine",
@@ -55,6 +57,7 @@ __all__ = [
     "TrackingResult",
     "__version__",
     "estimate_flow",
+    "inspect_flow",
     "list_presets",
     "load_tracker",
     "read",

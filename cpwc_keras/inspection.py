@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from cpwc_keras.mesh import dense_flow
 from cpwc_keras.types import CineLoop, FramePair, Sequence
 from cpwc_keras.viz.flow_inspector import FlowFields, FlowInspector
 
+if TYPE_CHECKING:
+    from cpwc_keras.tracking.result import TrackingResult
+
 _HDF5 = (".h5", ".hdf5")
 _KINDS = (
     "an array (H, W, 2) or (frames - 1, H, W, 2), a .flo, .pfm, .png or .h5 file, a Sequence, a FramePair, or a result "
@@ -24,10 +28,10 @@ _KINDS = (
 
 
 def inspect_flow(
-    flow,
-    frames=None,
+    flow: np.ndarray | str | Path | Sequence | FramePair | TrackingResult,
+    frames: CineLoop | np.ndarray | list[np.ndarray] | None = None,
     *,
-    truth=None,
+    truth: np.ndarray | str | Path | Sequence | FramePair | None = None,
     backward: np.ndarray | None = None,
     mask: np.ndarray | None = None,
     contours: np.ndarray | None = None,
@@ -36,8 +40,8 @@ def inspect_flow(
     unit: str | None = None,
     panels: tuple[str, ...] | None = None,
     index: int | None = None,
-    line=None,
-    region=None,
+    line: tuple[tuple[float, float], tuple[float, float]] | None = None,
+    region: tuple[int, int, int, int] | None = None,
     largest: float | None = None,
 ) -> FlowInspector:
     """Look into a flow field: arrows, colours, length, profiles, warped differences, disagreement, error.

@@ -26,8 +26,8 @@ FLOORS = [
         "quiet",
         "compiled",
     },
-    {"mesh", "io", "models", "baselines", "inspection"},
-    {"data", "tracking"},
+    {"mesh", "io", "models", "baselines"},
+    {"data", "tracking", "inspection"},
     {"training", "studies", "app", "data_prep"},
     {"cli"},
 ]

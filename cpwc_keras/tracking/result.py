@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from cpwc_keras.evaluation import strain as indices
+from cpwc_keras.io.tracking_file import FORMAT
 from cpwc_keras.types import CineLoop
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMAT, VERSION = "cpwc-keras tracking", 1
+VERSION = 1
+"""Of the files that hold a result; their format is `FORMAT`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
