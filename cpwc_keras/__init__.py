@@ -71,6 +71,8 @@ def __getattr__(name: str) -> object:
     """Load the public names on first use, so that `import cpwc_keras` stays light."""
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
+    if name == "models":  # for `cpwc_keras.models.CPWCNet`, with nothing else imported
+        return import_module("cpwc_keras.models")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ MADE_WITH = f"cpwc-keras {__version__}"
 """Stands in every file that people may keep without its folder."""
 
 _LOCK = ".cpwc-keras.lock"
-_LEFTOVER = re.compile(r"\..+\.\d+\.partial(\..+)?")
+_LEFTOVER = re.compile(r"\..+\.(\d+)\.partial(\..+)?")
 _DEPTH = 3  # of the folders that a command makes in its own, with one to spare: it may be somebody's home
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -106,7 +106,8 @@ def locked_folder(path: str | Path) -> Iterator[Path]:
         yield folder
     finally:
         _sweep(folder)  # of this run's own workers, where one was killed
-        (folder / _LOCK).unlink(missing_ok=True)
+        with suppress(OSError):  # it stays where it is a colleague's; without its holder it keeps nobody out
+            (folder / _LOCK).unlink(missing_ok=True)
         os.close(descriptor)
 
 
@@ -116,8 +117,21 @@ def _sweep(folder: Path) -> None:
         deep = len(Path(parent).relative_to(folder).parts) >= _DEPTH
         within = (name for name in folders if not name.startswith("."))
         folders[:] = [] if deep else [name for name in within if not _is_held(Path(parent, name, _LOCK))]
-        for name in filter(_LEFTOVER.fullmatch, names):
-            Path(parent, name).unlink(missing_ok=True)
+        for match in filter(None, map(_LEFTOVER.fullmatch, names)):
+            if not _is_alive(int(match[1])):  # a notebook may be writing there, too
+                with suppress(OSError):  # somebody else's
+                    Path(parent, match[0]).unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether there is a process of this number. Not for Windows, where asking ends it; no lock leads here there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _is_held(path: Path) -> bool:
@@ -160,19 +174,30 @@ def _lock(path: Path) -> int | None:
     """Open and lock the file; None where the file system has no locks."""
     while True:
         with write_errors_named(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            except PermissionError:  # left by a colleague's run; to be locked it need not be written
+                descriptor = os.open(path, os.O_RDONLY)
         try:
             locked = lock_file(descriptor)
         except BlockingIOError as error:
             os.close(descriptor)
             found = "another run is writing to this folder; wait for its end or choose another one"
             raise InputError(f"{path.parent}: {found}.") from error
-        if locked and os.fstat(descriptor).st_nlink:
+        if locked and _is_file(descriptor, path):
             return descriptor
         os.close(descriptor)  # where it was locked, its former holder has removed it meanwhile: it keeps nobody out
         if not locked:
             path.unlink(missing_ok=True)
             return None
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

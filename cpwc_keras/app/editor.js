@@ -65,12 +65,16 @@ svg.addEventListener("pointerdown", (event) => {
   start = [event.clientX, event.clientY];
   if (event.target.dataset.index !== undefined) {
     dragged = event.target;
-    svg.setPointerCapture(event.pointerId);
   }
 });
 
 svg.addEventListener("pointermove", (event) => {
   if (!dragged) return;
+  // Not before it moves: a captured pointer would take the double click away from the point.
+  if (!svg.hasPointerCapture(event.pointerId)) {
+    if (Math.hypot(event.clientX - start[0], event.clientY - start[1]) <= 2) return;
+    svg.setPointerCapture(event.pointerId);
+  }
   const [x, y] = place(event);
   dragged.setAttribute("cx", x);
   dragged.setAttribute("cy", y);

@@ -68,7 +68,8 @@ def layout(gr) -> Parts:
                 ui["undo"] = gr.Button("Undo", size="sm", elem_id="undo", min_width=60)
                 ui["clear"] = gr.Button("Clear", size="sm", elem_id="clear", min_width=60)
                 ui["contour_file"] = gr.UploadButton("Open a contour", size="sm", elem_id="contour-file", min_width=110)
-                ui["save"] = gr.DownloadButton("Save it", size="sm", elem_id="save", min_width=70)
+                ui["save"] = gr.Button("Save it", size="sm", elem_id="save", min_width=70)
+                ui["save_file"] = gr.DownloadButton("", elem_id="save-file", elem_classes="unseen")
             gr.HTML("<div class='step'>3 · Tracking</div>")
             with gr.Accordion("Settings", open=False):
                 names = work.trackers()

@@ -18,6 +18,10 @@ from cpwc_keras.errors import InputError
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.2
+_IN_TURN = {"trigger_mode": "multiple", "concurrency_limit": 1, "concurrency_id": "edit"}
+"""Of events of which none may be left out, and each needs what the one before has made."""
+
+_PRESS_SAVE = "() => { setTimeout(() => document.querySelector('#save-file').click(), 150); }"
 _BROKEN = "Something went wrong inside the program; what it was stands in the terminal it was started from."
 
 
@@ -62,7 +66,9 @@ def _wire(gr, page, ui: Parts, sessions: Sessions, example: Callable) -> None:
             return handle(*values[:count], request=request)
 
         call.__annotations__["request"] = gr.Request
-        listener(call, list(inputs), [*outputs, ui.status], api_name=name or False, show_progress="hidden", **options)
+        return listener(
+            call, list(inputs), [*outputs, ui.status], api_name=name or False, show_progress="hidden", **options
+        )
 
     drawn = [ui.editor]
     opened = [ui.editor, ui.frame, ui.marks, ui.facts, ui.results, ui.mode]
@@ -100,7 +106,10 @@ def _wire(gr, page, ui: Parts, sessions: Sessions, example: Callable) -> None:
     def open_file(session, path):
         if path is None:
             return {ui.status: ""}
-        session.open(Path(path))
+        try:
+            session.open(Path(path))
+        finally:
+            Path(path).unlink(missing_ok=True)  # it lies there under its own name
         return {**show_opened(session, session.ed or 0), ui.file: None}
 
     def open_example(session):
@@ -116,7 +125,10 @@ def _wire(gr, page, ui: Parts, sessions: Sessions, example: Callable) -> None:
         return show_opened(session, session.ed or 0)
 
     def open_contour(session, path):
-        notes = session.open_contour(Path(path))
+        try:
+            notes = session.open_contour(Path(path))
+        finally:
+            Path(path).unlink(missing_ok=True)
         return show_opened(session, session.ed, " ".join(notes))
 
     def choose_mode(session, mode, frame):
@@ -137,15 +149,22 @@ def _wire(gr, page, ui: Parts, sessions: Sessions, example: Callable) -> None:
         from cpwc_keras.io.contours import write_contour
 
         path = session.folder / "contour.json"
-        write_contour(path, session.contour())
-        return {ui.save: gr.DownloadButton(value=str(path)), ui.status: ""}
+        try:
+            write_contour(path, session.contour())
+        except InputError as error:  # the button that follows must not give away what was saved before
+            return {ui.save_file: gr.DownloadButton(value=None), ui.status: _status(str(error), error=True)}
+        return {ui.save_file: gr.DownloadButton(value=str(path)), ui.status: ""}
 
     def show_motion(session, frame):
         flow = work.motion(session, int(frame))
         return {ui.motion: pictures.motion_picture(session.loop, session.result, flow, int(frame)), ui.status: ""}
 
     def edit(session, frame, event):
-        session.edit(str(event.kind), int(frame), int(event.index), float(event.x), float(event.y))
+        try:
+            session.edit(str(event.kind), int(frame), int(event.index), float(event.x), float(event.y))
+        except InputError as error:  # the point goes back to where it was
+            shown = {ui.editor: pictures.frame_view(session, int(frame))} if session.loop is not None else {}
+            return {**shown, ui.status: _status(str(error), error=True)}
         return show_drawn(session, frame)
 
     on(ui.file.upload, open_file, [ui.file], [*opened, ui.file], "open")
@@ -160,12 +179,13 @@ def _wire(gr, page, ui: Parts, sessions: Sessions, example: Callable) -> None:
             session.edit(kind, int(frame))
             return show_drawn(session, frame)
 
-        on(ui[name].click, change, [ui.frame], [*drawn, ui.results])
+        on(ui[name].click, change, [ui.frame], [*drawn, ui.results], **_IN_TURN)
     on(ui.is_ed.click, is_ed, [ui.frame], [*drawn, ui.results], "is_ed")
     on(ui.is_es.click, mark_es, [ui.frame], [*drawn, ui.results, *told], "is_es")
     on(ui.auto_es.click, lambda session: mark_es(session, None), [], [*drawn, ui.results, *told], "auto_es")
     on(ui.go_ed.click, lambda s: {ui.frame: s.ed or 0, **show_drawn(s, s.ed or 0)}, [], [*drawn, ui.frame, ui.results])
-    on(ui.save.click, save, [ui.frame], [ui.save])
+    # A download button gives away what it held when it was pressed: it is pressed once it holds the new file.
+    on(ui.save.click, save, [ui.frame], [ui.save_file]).then(None, js=_PRESS_SAVE)
     on(ui.motion_frame.input, show_motion, [ui.motion_frame], [ui.motion], trigger_mode="always_last")
 
     edited = handler(edit)
@@ -174,7 +194,9 @@ def _wire(gr, page, ui: Parts, sessions: Sessions, example: Callable) -> None:
         return edited(frame, request=request, event=event)
 
     on_edit.__annotations__.update(event=gr.EventData, request=gr.Request)
-    ui.editor.edit(on_edit, [ui.frame], [*drawn, ui.results, ui.status], api_name=False, show_progress="hidden")
+    ui.editor.edit(
+        on_edit, [ui.frame], [*drawn, ui.results, ui.status], api_name=False, show_progress="hidden", **_IN_TURN
+    )
 
     def track(request: gr.Request, frame, *values):
         def waiting(message, fraction):
@@ -186,6 +208,8 @@ def _wire(gr, page, ui: Parts, sessions: Sessions, example: Callable) -> None:
         try:
             session = sessions.of(request.session_hash or "")
             choices = work.Choices(*values)
+            session.require_idle()
+            session.cancel.clear()
             session.contour()
             yield waiting("Preparing", 0.0)
             for message, fraction in _in_thread(session, choices):

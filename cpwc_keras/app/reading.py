@@ -19,6 +19,7 @@ import numpy as np
 
 from cpwc_keras.app.limits import Limits
 from cpwc_keras.errors import InputError
+from cpwc_keras.io.contours import Contour
 from cpwc_keras.io.input_file import open_input
 from cpwc_keras.types import CineLoop
 
@@ -58,7 +59,7 @@ def read_bounded(
         "path": str(path), "folder": str(folder), "spacing_mm": spacing_mm, "frame_rate_hz": frame_rate_hz,
         "limits": asdict(limits),
     }  # fmt: skip
-    answer = _ask([sys.executable, "-m", "cpwc_keras.app.reading", json.dumps(request)], limits.reading_s)
+    answer = _ask(request, limits.reading_s)
     if "error" in answer:
         raise InputError(answer["error"].replace(str(path), "The file"))
     arrays = {name: np.load(folder / f"{name}.npy") for name in answer["arrays"]}
@@ -70,8 +71,40 @@ def read_bounded(
     return CineLoop(**arrays, **facts)
 
 
-def _ask(command: list[str], seconds: float) -> dict:
+def read_contour_bounded(path: Path, loop: CineLoop, limits: Limits) -> tuple[Contour, tuple[str, ...]]:
+    """The contour of a file, read within the same bounds: the project's own, a mask, or what another tool has drawn.
+
+    Args:
+        path: the file.
+        loop: what it is for.
+        limits: as for `read_bounded`.
+
+    Returns:
+        the contour, and what was decided on the way, one sentence each.
+
+    Raises:
+        InputError: it cannot be read, is beyond the limits, or does not fit the loop.
+    """
+    with open_input(path) as (_, size):
+        pass
+    if size > limits.upload_bytes:
+        raise InputError("The contour file is too large.")
+    request = {
+        "contour": str(path), "shape": loop.frames.shape, "spacing_mm": loop.spacing_mm, "ed": loop.ed,
+        "limits": asdict(limits),
+    }  # fmt: skip
+    answer = _ask(request, limits.reading_s)
+    if "error" in answer:
+        raise InputError(answer["error"].replace(str(path), "The contour file"))
+    size = answer["image_size"]
+    contour = Contour(np.array(answer["points"]), answer["frame"], size and tuple(size), answer["es_frame"])
+    return contour, tuple(note.replace(str(path), "The contour file") for note in answer["notes"])
+
+
+def _ask(request: dict, seconds: float) -> dict:
     """What the process answers; it and all it started are gone afterwards."""
+    # Without -P it would import whatever modules lie in the folder that the page was started from.
+    command = [sys.executable, "-P", "-m", "cpwc_keras.app.reading", json.dumps(request)]
     env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each thread would reserve memory
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env,
                           start_new_session=True) as child:  # fmt: skip
@@ -91,13 +124,41 @@ def _ask(command: list[str], seconds: float) -> dict:
         return {"error": "The file cannot be read: its content broke the reader or needs too much memory."}
 
 
+def _answer_contour(request: dict) -> dict:
+    from cpwc_keras.io.contour_import import import_contour
+    from cpwc_keras.io.contours import read_contour
+
+    path = Path(request["contour"])
+    # Of the loop only its measures matter; no memory is taken for its frames.
+    frames = np.broadcast_to(np.float32(0), request["shape"])
+    loop = CineLoop(frames, request["spacing_mm"] and tuple(request["spacing_mm"]), ed=request["ed"])
+    try:
+        try:
+            contour, notes = read_contour(path), ()
+        except InputError as own:
+            if path.suffix.lower() == ".json" and "a contour file, of format" not in str(own):
+                raise
+            contour, notes = import_contour(path, loop)
+    except InputError as error:
+        return {"error": str(error)}
+    except MemoryError:
+        return {"error": "The contour file cannot be read: it needs too much memory."}
+    return {
+        "points": contour.points.tolist(), "frame": contour.frame, "image_size": contour.image_size,
+        "es_frame": contour.es_frame, "notes": notes,
+    }  # fmt: skip
+
+
 def _answer(request: dict) -> dict:
     limits = Limits(**request["limits"])
     _bound_memory(_BASE_BYTES + _BYTES_PER_PIXEL * limits.pixels)
     from cpwc_keras.io import sector
 
     sector.MAX_PIXELS = limits.pixels  # before the readers take it over: what claims more is not decoded
-    from cpwc_keras.io.cine import read
+    if "contour" in request:
+        return _answer_contour(request)
+    from cpwc_keras.io.cine import SEQUENCE_SUFFIXES, read
+    from cpwc_keras.io.sequence_file import sequence_header
 
     try:
         loop = read(request["path"], request["spacing_mm"], request["frame_rate_hz"])
@@ -107,6 +168,9 @@ def _answer(request: dict) -> dict:
                 f"The loop has {found} pixels; at most {limits.frames} frames and {limits.pixels:,} pixels are taken "
                 "here. Shorten it."
             )
+        if request["path"].endswith(SEQUENCE_SUFFIXES):  # notes of the file's own may hold names
+            own = sequence_header(request["path"]).notes
+            loop = replace(loop, notes=tuple(note for note in loop.notes if note not in own))
     except InputError as error:
         return {"error": str(error)}
     except MemoryError:
@@ -137,7 +201,8 @@ def _bound_memory(size: int) -> None:
     except ImportError:  # Windows
         return
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (size if most < 0 else min(size, most), most))
+    with suppress(ValueError, OSError):  # macOS knows no such limit below what is mapped already
+        resource.setrlimit(resource.RLIMIT_AS, (size if most < 0 else min(size, most), most))
 
 
 if __name__ == "__main__":

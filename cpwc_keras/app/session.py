@@ -12,10 +12,9 @@ import numpy as np
 
 from cpwc_keras.app.drawing import Drawing
 from cpwc_keras.app.limits import Limits
-from cpwc_keras.app.reading import read_bounded
+from cpwc_keras.app.reading import read_bounded, read_contour_bounded
 from cpwc_keras.errors import InputError
-from cpwc_keras.io.contour_import import import_contour
-from cpwc_keras.io.contours import Contour, check_against, read_contour
+from cpwc_keras.io.contours import Contour, check_against
 from cpwc_keras.io.input_file import sha256
 from cpwc_keras.io.outline import thinned
 from cpwc_keras.tracking.cine import TrackingResult
@@ -38,7 +37,7 @@ class Session:
         result: of the last tracking, or None.
         files: name → path of what can be downloaded.
         choices: `work.Choices` of the result.
-        cancel: set to stop what runs.
+        cancel: set to stop what runs; cleared by who starts the next.
         tracker: (choice, tracker) of the last tracking: its network is loaded once.
     """
 
@@ -46,7 +45,7 @@ class Session:
         folder.mkdir(parents=True, mode=0o700)
         self.folder, self.limits = folder, limits
         self.cancel = threading.Event()
-        self.used = time.monotonic()
+        self.used, self.begun = time.monotonic(), time.time()
         self.tracker: tuple | None = None
         self._lock, self._closed = threading.Lock(), False
         self._uploads = 0
@@ -72,6 +71,20 @@ class Session:
         """Whether something runs."""
         return self._lock.locked()
 
+    def require_idle(self) -> None:
+        """Raise unless nothing runs: what a tracking began with must not change under it.
+
+        Raises:
+            InputError: something runs.
+        """
+        if self.busy:
+            raise InputError("Something is still running here; wait for its end or cancel it.")
+
+    @property
+    def given_up(self) -> bool:
+        """Whether what runs shall stop: the visitor has cancelled it, or has left."""
+        return self._closed or self.cancel.is_set()
+
     @contextmanager
     def working(self):
         """Hold the session for one piece of work.
@@ -84,7 +97,6 @@ class Session:
         try:
             if self._closed:
                 raise InputError("This visit has ended; reload the page.")
-            self.cancel.clear()
             yield
         finally:
             self.used = time.monotonic()
@@ -155,19 +167,10 @@ class Session:
             InputError: it cannot be read, or does not fit the loop.
         """
         loop = self.require_loop()
-        if path.stat().st_size > self.limits.upload_bytes:
-            raise InputError("The contour file is too large.")
-        try:
-            try:
-                contour, notes = read_contour(path), ()
-            except InputError as own:
-                if path.suffix.lower() == ".json" and "a contour file, of format" not in str(own):
-                    raise
-                contour, notes = import_contour(path, loop)
-            self.take_contour(contour)
-        except InputError as error:
-            raise InputError(str(error).replace(str(path), "The contour file")) from error
-        return tuple(note.replace(str(path), "The contour file") for note in notes)
+        self.require_idle()
+        contour, notes = read_contour_bounded(path, loop, self.limits)
+        self.take_contour(contour)
+        return notes
 
     def take_contour(self, contour: Contour) -> None:
         """Draw on from this contour.
@@ -175,6 +178,7 @@ class Session:
         Raises:
             InputError: it does not fit the loop.
         """
+        self.require_idle()
         check_against(contour, self.require_loop())
         self.drawing.three_clicks = True  # so that a stray click adds nothing at the end
         self.drawing.replace(thinned(contour.points, 40))
@@ -196,6 +200,7 @@ class Session:
         Raises:
             InputError: the contour belongs to another frame.
         """
+        self.require_idle()
         loop = self.require_loop()
         if not len(self.drawing.points):
             self.ed = int(np.clip(frame, 0, len(loop) - 1))
@@ -243,6 +248,7 @@ class Session:
         Raises:
             InputError: as `require_frame`.
         """
+        self.require_idle()
         self.ed = self.require_frame(frame)
         self.es = None if self.es == self.ed else self.es
         self.forget_result()

@@ -35,6 +35,8 @@ class Sessions:
         Raises:
             InputError: too many visitors are here.
         """
+        if not key:  # all of these would share one
+            raise InputError("Nobody can tell whose visit this is; give a session_hash.")
         self.sweep()
         with self._lock:
             if key not in self._known:
@@ -56,13 +58,20 @@ class Sessions:
         with self._lock:
             idle = [k for k, s in self._known.items() if not s.busy and now - s.used > self.limits.idle_s]
             live = {session.folder for session in self._known.values()}
+            # Copies of results lie beside the visits: those that a visitor here may have made stay.
+            oldest = min((session.begun for session in self._known.values()), default=float("inf"))
         for key in idle:
             self.drop(key)
-        for folder in self.root.iterdir():
+        try:
+            folders = list(self.root.iterdir())
+        except OSError:  # somebody has cleaned up
+            folders = []
+        for folder in folders:
             try:
-                old = time.time() - folder.stat().st_mtime > self.limits.idle_s
+                made = folder.stat().st_mtime
             except OSError:  # gone meanwhile
                 continue
+            old = time.time() - made > self.limits.idle_s and made < oldest
             if old and folder not in live and folder.name != "serving.lock":
                 shutil.rmtree(folder, ignore_errors=True) if folder.is_dir() else folder.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ from cpwc_keras.models.precision import PRECISIONS, require_precision
 from cpwc_keras.models.presets import DEFAULT_PRESET, list_presets
 from cpwc_keras.quiet import import_keras_quietly
 from cpwc_keras.tracking.carry import REACH
-from cpwc_keras.tracking.cine import TrackingResult, track
+from cpwc_keras.tracking.cine import TrackingResult, doubts, track
 from cpwc_keras.tracking.familiarity import familiar_spacing
 from cpwc_keras.tracking.output import write_results
 from cpwc_keras.tracking.pair import as_tracker, estimate_both, names_network
@@ -90,7 +91,7 @@ def track_session(session: Session, choices: Choices, on_progress: Callable[[str
         end = time.monotonic() + session.limits.tracking_s
 
         def proceed(doing: str, fraction: float) -> None:
-            if session.cancel.is_set():
+            if session.given_up:
                 raise Cancelled
             if time.monotonic() > end:
                 minutes = session.limits.tracking_s / 60
@@ -111,7 +112,8 @@ def track_session(session: Session, choices: Choices, on_progress: Callable[[str
         )
         result = replace(result, notes=(*result.notes, *_larger_elsewhere(result)))
         files = _write(session, result, choices, lambda done: proceed("Writing the results", 0.9 + 0.1 * done))
-        session.result, session.files, session.choices = result, files, choices
+        _take(session, result, files)
+        session.choices = choices
 
 
 def mark_es(session: Session, frame: int | None) -> None:
@@ -120,6 +122,7 @@ def mark_es(session: Session, frame: int | None) -> None:
     Raises:
         InputError: no frame of the loop, or that of end-diastole.
     """
+    session.require_idle()
     if frame is not None and session.require_frame(frame) == session.ed:
         raise InputError(f"End-systole and end-diastole are both frame {frame}; choose two different frames.")
     session.es = frame
@@ -130,9 +133,10 @@ def mark_es(session: Session, frame: int | None) -> None:
     if es is None:
         es = indices.estimate_es(indices.cavity_area(result.contours, result.spacing_mm), result.ed)
     with session.working():
+        kept = [note for note in result.notes if note not in doubts(result)]
         result = replace(result, es=es, es_estimated=frame is None)
-        session.files = _write(session, result, session.choices, lambda done: None)
-        session.result = result
+        result = replace(result, notes=(*kept, *doubts(result)))
+        _take(session, result, _write(session, result, session.choices, lambda done: None))
 
 
 def motion(session: Session, frame: int) -> np.ndarray:
@@ -149,13 +153,13 @@ def motion(session: Session, frame: int) -> np.ndarray:
         InputError: there is no result, or no next frame.
     """
     result, loop = session.result, session.require_loop()
-    if result is None or session.tracker is None:
+    if result is None:
         raise InputError("Track the loop first.")
     frame = min(session.require_frame(frame), len(loop) - 2)
     if result.flows is not None:
         return result.flows[frame]
     with session.working():
-        run = session.tracker[1]
+        run = _tracker(session, session.choices)  # of the result: another may have been chosen since
         pair = replace(loop, frames=loop.frames[frame : frame + 2], labels=None)
         grid = resampled(pair, familiar_spacing(loop.spacing_mm, getattr(run, "ranges", None)))  # as `track` does
         return grid.flow_back(estimate_both(run, *grid.loop.frames)[0])
@@ -189,6 +193,14 @@ def _larger_elsewhere(result: TrackingResult) -> list[str]:
     ]
 
 
+def _take(session: Session, result: TrackingResult, files: dict[str, Path]) -> None:
+    """Make this the session's result; the files of the one before go."""
+    before = {path.parent for path in session.files.values()}
+    session.result, session.files = result, files
+    for folder in before:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _write(session: Session, result: TrackingResult, choices: Choices, on_file) -> dict[str, Path]:
     """Write all downloads into a folder of their own; none has a name or a note that the visitor's files brought."""
     from cpwc_keras.app.pictures import write_pdf
@@ -203,6 +215,10 @@ def _write(session: Session, result: TrackingResult, choices: Choices, on_file) 
         count += 1
         on_file(count / 7)
 
-    write_results(result, session.loop, folder, settings, session.sha256, on_file=written)
-    write_pdf(folder / DOWNLOADS["PDF"], result, session.loop, session.sha256)
+    try:
+        write_results(result, session.loop, folder, settings, session.sha256, on_file=written)
+        write_pdf(folder / DOWNLOADS["PDF"], result, session.loop, session.sha256)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return {name: folder / file for name, file in DOWNLOADS.items()}

@@ -66,7 +66,7 @@ def ablate(name, listing, dataset, output, rows, limit, workers, **options):
 
     from cpwc_keras.studies.ablation import choose, load_ablation
 
-    console = Console()
+    console = Console(markup=False)
     ablation = load_ablation(name)
     chosen = choose(ablation, rows)
     if listing:

@@ -51,7 +51,7 @@ def contour(source, output, loop, frame, base, label, mm, spacing, keep_order):
         keep_order,
     )
     files = save_contour(output, result, recording)
-    console = Console()
+    console = Console(markup=False)
     for note in notes:
         console.print(f"  • {note}", style="yellow", highlight=False)
     console.print(f"{len(result.points)} points on frame {result.frame}. Written:")

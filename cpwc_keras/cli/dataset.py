@@ -78,7 +78,7 @@ def _progress(description: str, total: int):
 
     from cpwc_keras.cli.progress import progress_bar
 
-    with progress_bar(Console(stderr=True), "items", transient=True) as progress:
+    with progress_bar(Console(stderr=True, markup=False), "items", transient=True) as progress:
         task = progress.add_task(description, total=total)
         yield lambda: progress.advance(task)
 
@@ -107,7 +107,7 @@ def _show(dataset: str, root: str, result) -> None:
     for name, value in rows:
         if value:
             table.add_row(name, value)
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     for note, count in result.notes.items():
         console.print(f"note ({count:,} items): {note}")

@@ -96,7 +96,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
     require(metrics, cases)
     jobs = plan(cases, specs, output, settings)
 
-    console = Console()
+    console = Console(markup=False)
     counts = (len(specs), "tracker"), (len(cases), "recording"), (len({case.info.patient for case in cases}), "patient")
     trackers_, recordings, patients_ = (f"{n:,} {word}{'s' * (n != 1)}" for n, word in counts)
     console.print(f"evaluate: {trackers_} on {recordings} of {patients_} → {output}", soft_wrap=True)
@@ -160,7 +160,7 @@ def _show(console, outcome, output) -> int:
 
     said = set()
     for part in parts(outcome.results):
-        console.print(f"\n[bold]{part.title}[/bold]")
+        console.print(f"\n{part.title}", style="bold")
         for table in tables(part):
             console.print()
             print_table(console, table, _PAPER_ROWS)

@@ -35,7 +35,7 @@ def export(network, kind, output, size, batch):
     from cpwc_keras.models.export import export_network
     from cpwc_keras.models.presets import DEFAULT_PRESET, load_model
 
-    console = Console()
+    console = Console(markup=False)
     source = network or DEFAULT_PRESET
     model = load_model(source, "float32")
     with console.status(f"exporting {source}"):

@@ -92,7 +92,7 @@ def _make_pairs(output, count, size, photos, seed, overwrite, workers):
     from cpwc_keras.data_prep.chairs_like import ChairsLikeSettings
     from cpwc_keras.data_prep.chairs_like.files import plan, write
 
-    console = Console()
+    console = Console(markup=False)
     work = plan(ChairsLikeSettings(size=tuple(size), photos=photos), seed, count, output, overwrite)
     there = f"; {work.kept:,} are there already" if work.kept else ""
     console.print(f"chairs-like: {len(work.missing):,} pairs to make{there}.", soft_wrap=True)
@@ -112,7 +112,7 @@ def _convert(dataset, root, output, patients, view, split, overwrite, workers):
     from cpwc_keras.data_prep.conversion.recordings import CONTOURS_NOTE, select
     from cpwc_keras.data_prep.conversion.run import convert, plan, size_text
 
-    console = Console()
+    console = Console(markup=False)
     with console.status("looking at the dataset"):
         items = select(dataset, root, (patients,) if patients else (), view, split)
         work = plan(items, root, output, overwrite)

@@ -30,12 +30,12 @@ def presets(as_json):
 
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for number, (name, card) in enumerate(cards.items()):
         default = "  (default)" if name == DEFAULT_PRESET else ""
         if number:
             console.print()
-        console.print(f"[bold]{name}[/bold]{default}", soft_wrap=True)
+        console.print(f"{name}{default}", style="bold", soft_wrap=True)
         console.print(_grid(card))
 
 

@@ -123,7 +123,7 @@ def simulate(procedural, templates, root, output, split, patients, views, limit,
     wanted_views = [view.strip() for view in views.split(",") if view.strip()]
     part = "" if split == "all" else split
     jobs = make_jobs(items, settings, part, (patients,) if patients else (), limit, wanted_views)
-    console = Console()
+    console = Console(markup=False)
     names = " and ".join(settings.variants)
     console.print(
         f"simulate: {len(jobs)} sequences ({names}) with the {settings.engine} engine → {output}", soft_wrap=True

@@ -127,7 +127,7 @@ def _track(
     loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
     digest = sha256(path)  # now: it may be another file by the time the results are written
     contour = place_contour(loop, contour, ed, es)
-    console = Console()
+    console = Console(markup=False)
     if names_network(tracker) and engine == "keras":
         import_keras_quietly()
     with nullcontext() if engine == "keras" else console.status(f"preparing the network for {engine}"):

@@ -113,7 +113,7 @@ def _train(phase: str, datasets, data_root, config, output, **options):
         experiment = replace(experiment, weights=DEFAULT_PRESET)
     output = output or Path("runs") / (config if config in shipped_configs() else phase)
 
-    console = Console()
+    console = Console(markup=False)
     origin = experiment.weights or "He initialisation"
     console.print(
         f"{phase}: {experiment.network} from {origin} on {', '.join(experiment.datasets)} → {output}", soft_wrap=True

@@ -122,10 +122,10 @@ def track(
         engine=getattr(run, "engine", None),
     )
     strange = unfamiliar(loop, points, ranges, ed)
-    return replace(result, notes=(*loop.notes, *strange, *_doubts(result)))
+    return replace(result, notes=(*loop.notes, *strange, *doubts(result)))
 
 
-def _doubts(result: TrackingResult) -> list[str]:
+def doubts(result: TrackingResult) -> list[str]:
     """What a reader of the numbers has to know, one sentence each."""
     doubts = []
     if result.es == result.ed:

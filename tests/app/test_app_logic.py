@@ -155,10 +155,14 @@ def test_cancel_stops_the_work(session, monkeypatch):
         time.sleep(0.01)
     with pytest.raises(InputError, match="still running"), session.working():
         pass
+    for change in (lambda: session.mark_ed(1), lambda: session.edit("undo", 0), lambda: work.mark_es(session, 1)):
+        with pytest.raises(InputError, match="still running"):  # the result is to be that of the contour shown
+            change()
     session.cancel.set()
     thread.join(5)
     assert isinstance(raised[0], work.Cancelled) and len(steps) < 5
     assert session.result is None and not session.busy and not list(session.folder.iterdir())
+    session.cancel.clear()
     session.limits = Limits(tracking_s=0)
     with pytest.raises(InputError, match="took more than 0 min"):
         work.track_session(session, work.Choices("zero"), lambda *what: None)

@@ -1,6 +1,7 @@
 """The page in headless Chromium: from an upload to a downloaded CSV, with a bad file, and cancelled midway."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -95,6 +96,20 @@ def test_three_clicks_and_a_drag(page, shared_data):
     page.wait_for_function(f"{moved} && !document.querySelector('#editor .moving')")
     page.click("#undo")
     page.wait_for_function("Math.abs(document.querySelectorAll('#editor .point')[4].getAttribute('cy') - 91) < 1")
+
+    def saved():
+        with page.expect_download() as download:
+            page.click("#save")
+        return json.loads(Path(download.value.path()).read_text())["points"]
+
+    before = saved()
+    third = page.evaluate(
+        "(() => { const third = document.querySelectorAll('#editor .point')[2];"
+        "return ['cx', 'cy'].map((name) => Number(third.getAttribute(name))); })()"
+    )
+    page.mouse.dblclick(*at(*third))
+    page.wait_for_function("document.querySelectorAll('#editor .point').length == 8")
+    assert saved() != before, "the second time, too, it is what is shown"
 
 
 def test_a_bad_file_is_one_sentence(page, tmp_path):

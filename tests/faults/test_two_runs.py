@@ -24,14 +24,23 @@ def test_the_second_run_is_told(name, command, tmp_path):
     assert (tmp_path / "out" / "begun.h5").read_bytes() == b"half"
 
 
+def test_what_a_living_process_writes_without_the_lock_is_left_alone(tmp_path):
+    """As a notebook does with `result.save` while a command works in the same folder."""
+    with atomic_path(tmp_path / "strain.csv") as beside:
+        beside.write_text("half")
+        with locked_folder(tmp_path):
+            assert beside.exists()
+    assert (tmp_path / "strain.csv").read_text() == "half"
+
+
 def test_a_run_in_a_folder_around_another_leaves_it_alone(tmp_path):
     """What lies half-written in the inner folder belongs to a run that is alive."""
     outer, inner = tmp_path / "runs", tmp_path / "runs" / "a" / "b"
     with locked_folder(inner), atomic_path(inner / "sub" / "weights.h5") as beside:
         beside.write_bytes(b"half")
-        (outer / "a" / ".old.h5.1.partial.h5").touch()
+        (outer / "a" / ".old.h5.4194305.partial.h5").touch()
         with locked_folder(outer):
-            assert not (outer / "a" / ".old.h5.1.partial.h5").exists() and beside.exists()
+            assert not (outer / "a" / ".old.h5.4194305.partial.h5").exists() and beside.exists()
     assert (inner / "sub" / "weights.h5").read_bytes() == b"half"
 
 
@@ -40,10 +49,10 @@ def test_folders_that_no_command_makes_are_not_searched(tmp_path):
     deep, secret = tmp_path / "a/b/c/d/e", tmp_path / ".cache"
     for folder in (deep, secret):
         folder.mkdir(parents=True)
-        (folder / ".x.h5.1.partial.h5").touch()
+        (folder / ".x.h5.4194305.partial.h5").touch()
     with locked_folder(tmp_path):
         pass
-    assert (deep / ".x.h5.1.partial.h5").exists() and (secret / ".x.h5.1.partial.h5").exists()
+    assert (deep / ".x.h5.4194305.partial.h5").exists() and (secret / ".x.h5.4194305.partial.h5").exists()
 
 
 def test_a_second_export_of_the_same_name(tmp_path):
