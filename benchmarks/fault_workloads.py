@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import re
 import subprocess
@@ -24,6 +25,9 @@ _CLOCKED = ("seconds", "made", "kept", "images", "seconds_per_pair")
 """Entries of records that tell of the run, not of its result."""
 
 
+_TIME = re.compile(r"ms|second|\bs\b|/s|time", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Workload:
     """A command to be killed.
@@ -31,7 +35,7 @@ class Workload:
     Attributes:
         name: of the command.
         options: its arguments without the output folder, one set for each kind of round; {work} is the folder of all.
-        finished: pattern of the files that no later run may lose or make anew.
+        finished: pattern of the files that no later run may lose or change.
         passing: pattern of the files that may hold something else before the end.
     """
 
@@ -102,12 +106,12 @@ def _cpwc(arguments: list[str]) -> None:
     )  # fmt: skip
 
 
-def state_of(workload: Workload, folder: Path) -> dict[str, tuple]:
-    """Name → inode and time of every finished file; for training, how far the newest checkpoint has come."""
+def state_of(workload: Workload, folder: Path) -> dict[str, str]:
+    """Name → what identifies the content of every finished file."""
     found = {}
     for name, path in _visible(folder).items():
         if workload.finished and re.fullmatch(workload.finished, name):
-            found[name] = (path.stat().st_ino, path.stat().st_mtime_ns)
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
@@ -192,7 +196,19 @@ def _without_times(value):
 
 
 def _text_without_times(text: str) -> list[str]:
-    return [line for line in text.splitlines() if not re.search(r"ms|second|\bs\b|/s|time", line, re.IGNORECASE)]
+    """Its lines without those that tell times, tables without such columns."""
+    lines, timed = [], []
+    for line in text.splitlines():
+        cells = line.split("|")
+        if len(cells) < 3:
+            timed = []
+        elif not timed:  # a table's first line
+            timed = [bool(_TIME.search(cell)) for cell in cells]
+        if any(timed):
+            lines.append("|".join(cell for cell, gone in zip(cells, timed, strict=False) if not gone))
+        elif not _TIME.search(line):
+            lines.append(line)
+    return lines
 
 
 def _read(node) -> None:
@@ -214,6 +230,9 @@ def _readable(path: Path) -> bool:
             return cv2.imread(str(path)) is not None
         elif path.suffix == ".mp4":
             return cv2.VideoCapture(str(path)).read()[0]
+        elif path.suffix == ".jsonl":  # empty until the first line
+            for line in path.read_text().splitlines():
+                json.loads(line)
         else:
             return path.stat().st_size > 0
     except (OSError, ValueError):

@@ -147,7 +147,7 @@ class Campaign:
                 self.faults += [f"orphan: {name}" for name in orphans(marks)]
             after = state_of(workload, folder)
             self.faults += [f"torn: {name}" for name in torn(workload, folder, reference)]
-            self.faults += [f"lost or made anew: {name}" for name in before if after.get(name) != before[name]]
+            self.faults += [f"lost or changed: {name}" for name in before if after.get(name) != before[name]]
             before = after
             self._keep()
         run = Run(workload.command(kind, folder, self.work), self.log)
@@ -155,7 +155,7 @@ class Campaign:
         if code := run.finish():
             self.faults.append(f"the last run ended with {code}")
         after = state_of(workload, folder)
-        self.faults += [f"lost or made anew: {name}" for name in before if after.get(name) != before[name]]
+        self.faults += [f"lost or changed: {name}" for name in before if after.get(name) != before[name]]
         self.faults += [f"orphan: {name}" for name in orphans(marks)]
         self.faults += differences(workload, folder, reference)
         self.figures["rounds"] += 1
