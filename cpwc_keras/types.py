@@ -31,7 +31,7 @@ BACKGROUND, CAVITY, MYOCARDIUM, ATRIUM = 0, 1, 2, 3
 """Labels of a segmentation, as in CAMUS."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CineLoop:
     """Frames of one acquisition, in order of time.
 
@@ -68,6 +68,13 @@ class CineLoop:
             raise ValueError(f"labels {self.labels.shape} and frames {self.frames.shape} must have the same shape")
         if self.sector is not None and self.sector.shape != self.frames.shape[1:]:
             raise ValueError(f"the sector {self.sector.shape} must have the shape of a frame {self.frames.shape[1:]}")
+
+    def __repr__(self) -> str:
+        """Short, and without what may name a patient: the file it came from."""
+        height, width = self.frames.shape[1:3]
+        spacing = "unknown" if self.spacing_mm is None else "×".join(f"{side:.4g}" for side in self.spacing_mm) + " mm"
+        rate = "unknown" if self.frame_rate_hz is None else f"{self.frame_rate_hz:.4g} Hz"
+        return f"<CineLoop of {len(self.frames)} frames of {height}×{width}, pixel {spacing}, frame rate {rate}>"
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -174,3 +174,9 @@ def test_contours_are_written_and_read(tmp_path):
     read = cpwc.read_contour(tmp_path / "ed.json")
     np.testing.assert_allclose(read.points, ARCH, atol=1e-3)
     assert read.frame == 2 and "c_pwc_net_procedural" in cpwc.list_presets()
+
+
+def test_a_loop_is_short_and_nameless_in_a_notebook():
+    loop = cpwc.CineLoop(np.zeros((3, 4, 5), np.float32), (0.5, 0.25), 40.0, patient="Doe", source="/data/Doe.dcm")
+    assert repr(loop) == "<CineLoop of 3 frames of 4×5, pixel 0.5×0.25 mm, frame rate 40 Hz>"
+    assert repr(cpwc.CineLoop(loop.frames)).endswith("pixel unknown, frame rate unknown>")

@@ -39,7 +39,12 @@ _dense_flow = click.option(
 
 @click.command()
 @click.argument("input", type=click.Path(path_type=Path))
-@click.option("--contour", required=True, type=click.Path(path_type=Path), help="End-diastolic contour, a JSON file.")
+@click.option(
+    "--contour",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="End-diastolic contour, a JSON file: draw one with `cpwc-keras app`, or make one with `cpwc-keras contour`.",
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
 @_tracker
 @precision_option

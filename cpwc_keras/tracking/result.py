@@ -266,7 +266,7 @@ class TrackingResult:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name} {value}" for name, value, _ in self.describe()[:3])
-        notes = f", {len(self.notes)} notes" if self.notes else ""
+        notes = f", {len(self.notes)} note{'s' * (len(self.notes) > 1)} to read" if self.notes else ""
         return f"<TrackingResult of {len(self)} frames: {values}, {self.tracker}{notes}>"
 
     def _repr_html_(self) -> str:

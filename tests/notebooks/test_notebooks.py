@@ -1,6 +1,7 @@
 """Every notebook is clean in git and runs: small in this process, in full in a kernel of its own (slow)."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def interactive(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        patch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # IPython puts its own there
         patch.setattr(InteractiveShell, "enable_gui", lambda self, gui=None: None)  # there are no windows to care for
         config = Config()
         config.HistoryManager.enabled = False
