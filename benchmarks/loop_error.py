@@ -8,7 +8,6 @@ own operations.
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 
@@ -16,28 +15,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from loop import plain
+from preset_on_sequences import main
 
 from cpwc_keras.data.catalog import open_dataset
-from cpwc_keras.errors import InputError
-from cpwc_keras.models.presets import DEFAULT_PRESET
 from cpwc_keras.ops import native
 from cpwc_keras.tracking.cine import track
 from cpwc_keras.tracking.pair import as_tracker
 from cpwc_keras.types import CineLoop
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sequences")
-    parser.add_argument("preset", nargs="?", default=DEFAULT_PRESET)
-    parser.add_argument("--limit", type=int, default=4, help="recordings, evenly from all")
-    given = parser.parse_args()
-    if given.limit < 1:
-        parser.error(f"--limit must be 1 or more, found {given.limit}")
-    try:
-        _compare(given.sequences, given.preset, given.limit)
-    except InputError as error:
-        parser.exit(2, f"Error: {error}\n")
 
 
 def _compare(sequences: str, preset: str, limit: int) -> None:
@@ -84,4 +68,4 @@ def _ways(preset: str) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, _compare, limit=4, of="recordings, evenly from all")

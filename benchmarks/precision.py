@@ -5,36 +5,20 @@ python benchmarks/precision.py SEQUENCES [PRESET] [--limit N]
 
 from __future__ import annotations
 
-import argparse
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from preset_on_sequences import main
 from timing import best_seconds
 from training_choices import forward_and_composed, neighbouring_pairs
 
 from cpwc_keras.data.catalog import open_dataset
-from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation.motion import endpoint_error
-from cpwc_keras.models.presets import DEFAULT_PRESET
 from cpwc_keras.tracking.pair import as_tracker
 
 _SIZE = 384, 448
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sequences")
-    parser.add_argument("preset", nargs="?", default=DEFAULT_PRESET)
-    parser.add_argument("--limit", type=int, default=24, help="pairs")
-    given = parser.parse_args()
-    if given.limit < 1:
-        parser.error(f"--limit must be 1 or more, found {given.limit}")
-    try:
-        _compare(given.sequences, given.preset, given.limit)
-    except InputError as error:
-        parser.exit(2, f"Error: {error}\n")
 
 
 def _compare(sequences: str, preset: str, limit: int) -> None:
@@ -64,4 +48,4 @@ def _compare(sequences: str, preset: str, limit: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, _compare, limit=24, of="pairs")

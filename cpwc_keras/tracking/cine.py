@@ -127,16 +127,16 @@ def track(
 
 def doubts(result: TrackingResult) -> list[str]:
     """What a reader of the numbers has to know, one sentence each."""
-    doubts = []
+    found = []
     if result.es == result.ed:
-        doubts.append(
+        found.append(
             "The cavity is never smaller than in the frame of the contour: no end-systole was found, and GLS and MAPSE "
             "mean nothing; check the contour and its frame."
         )
     elif result.es < result.ed:
-        doubts.append("End-systole lies before end-diastole: GLS and MAPSE are those of the beat before the contour's.")
+        found.append("End-systole lies before end-diastole: GLS and MAPSE are those of the beat before the contour's.")
     lost = lost_contour(result.strain)
-    return [*doubts, lost] if lost else doubts
+    return [*found, lost] if lost else found
 
 
 def lost_contour(strain: np.ndarray) -> str:
