@@ -40,6 +40,9 @@ def dist(tmp_path_factory):
     environment = {**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:setuptools"}
     built = subprocess.run([sys.executable, "-c", program], cwd=tree, capture_output=True, text=True, env=environment)
     assert built.returncode == 0, built.stderr[-3000:]
+    assert (
+        "is absent from the `packages` configuration" not in built.stderr
+    )  # a folder of data that a later setuptools drops
     return out
 
 
