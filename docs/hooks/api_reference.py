@@ -42,6 +42,26 @@ def pages(root: Path) -> dict[str, str]:
     return found
 
 
+def place(root: Path, source: str, name: str) -> str | None:
+    """Page and anchor of a package or module, and there of a name, if the module defines it; None where it has no page.
+
+    Args:
+        root: of the repository.
+        source: path of the folder or file in it.
+        name: of a function or class.
+    """
+    path = Path(source.removeprefix("cpwc_keras/"))
+    package, *inner = path.with_suffix("").parts
+    if package not in _PACKAGES + _SINGLE or path.suffix not in ("", ".py") or ".".join(inner).startswith(_INNER):
+        return None
+    page = f"reference/api/{'types' if package in _SINGLE else package}.md"
+    if not path.suffix:
+        return page
+    anchor = ".".join(["cpwc_keras", package, *inner])
+    defined = {getattr(part, "name", None) for part in ast.parse((root / source).read_text(encoding="utf-8")).body}
+    return f"{page}#{anchor}.{name}" if name in defined else f"{page}#{anchor}"
+
+
 def link_sources(root: Path, tree: Path) -> None:
     """A folder that shows the package as it is imported: its modules are read from there without being run.
 

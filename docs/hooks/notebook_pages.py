@@ -8,6 +8,8 @@ import json
 import re
 from pathlib import Path
 
+from links import relink
+
 _INDEX = """# Notebooks
 
 They lie in `notebooks/` of the repository and need no data of yours. `pip install 'cpwc-keras[notebook]'` brings what
@@ -15,7 +17,6 @@ they need besides the package, `jupyter lab notebooks` opens them.
 
 """
 _PICTURES = {"image/png": "png", "image/jpeg": "jpeg"}
-_LINK = re.compile(r"\]\(([^)\s#:]+)")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -27,7 +28,7 @@ def pages(root: Path) -> dict[str, str]:
     entries = (f"- [{_title(name, content)}]({name}.md)\n" for name, content in contents.items())
     result = {"notebooks/index.md": _INDEX + ("".join(entries) or "There are none in this version.\n")}
     for name, content in contents.items():
-        cells = "\n".join(_cell(cell) for cell in content["cells"])
+        cells = "\n".join(_cell(cell, name) for cell in content["cells"])
         result[f"notebooks/{name}.md"] = f"{cells}\n\n*This page is `notebooks/{name}.ipynb`.*\n"
     return result
 
@@ -37,23 +38,13 @@ def _title(name: str, content: dict) -> str:
     return text.splitlines()[0].lstrip("# ").strip() if text.startswith("#") else name.replace("_", " ")
 
 
-def _cell(cell: dict) -> str:
+def _cell(cell: dict, name: str) -> str:
     source = "".join(cell["source"])
     if cell["cell_type"] == "markdown":
-        return _LINK.sub(_relinked, source) + "\n"
+        return relink(source, f"notebooks/{name}.ipynb", f"notebooks/{name}.md") + "\n"
     if cell["cell_type"] != "code" or not source.strip():
         return ""
     return f"```python\n{source}\n```\n" + "".join(_output(output) for output in cell.get("outputs", ()))
-
-
-def _relinked(link: re.Match) -> str:
-    """A link from notebooks/ as it is from docs/notebooks/: documents are one folder up, notebooks are pages."""
-    target = link.group(1)
-    if target.startswith("../docs/"):
-        return f"](../{target.removeprefix('../docs/')}"
-    if target.startswith("../"):
-        return f"](../{target}"
-    return f"]({target.removesuffix('.ipynb')}" + (".md" if target.endswith(".ipynb") else "")
 
 
 def _output(output: dict) -> str:

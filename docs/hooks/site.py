@@ -6,17 +6,22 @@ changelog, the notebooks. Links between the README and the pages lead where thei
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import api_reference
 import cli_reference
+import links
 import notebook_pages
 import repository_pages
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[2]
+_ALERT = re.compile(r"^> \[!(NOTE|WARNING)\]\n((?:>.*\n?)+)", re.MULTILINE)
 
 
+@event_priority(100)  # before mkdocstrings, which looks once which of its paths are there
 def on_config(config):
     """Make the package's sources readable as one tree, since `ops/` and `data_prep/` stand beside it."""
     api_reference.link_sources(ROOT, ROOT / "build" / "docs_sources")
@@ -37,5 +42,11 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Lead links out of the documentation's folder to where their target is on this site."""
-    return repository_pages.relink(markdown, page.file.src_uri)
+    """Lead links to where their target is on this site, and show notes as boxes."""
+    return _ALERT.sub(_box, links.relink(markdown, f"docs/{page.file.src_uri}", page.file.src_uri))
+
+
+def _box(alert: re.Match) -> str:
+    """A note as code hosts know it (`> [!NOTE]`, its first line the title), for Material."""
+    title, *text = (line.removeprefix(">").strip() for line in alert[2].splitlines())
+    return "\n".join([f'!!! {alert[1].lower()} "{title.strip("*")}"', *(f"    {line}" for line in text), ""])

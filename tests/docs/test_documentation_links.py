@@ -1,48 +1,106 @@
-"""Links in README and docs lead somewhere, the documentation's navigation is whole, and the quoted errors exist."""
+"""Links lead somewhere, in the repository and on the site; the navigation is whole; quoted errors exist."""
 
 import re
 import sys
 
 import pytest
 import yaml
-from documented import PAGES, ROOT, blocks, name_of, without_blocks
+from documented import DOCUMENTS, PAGES, ROOT, blocks, github_anchors, name_of, shown, without_blocks
 
 sys.path.insert(0, str(ROOT / "docs" / "hooks"))
 import api_reference
+import links
 import repository_pages
 
-GENERATED = {f"docs/{page}" for page in (*repository_pages.GENERATED, *api_reference.pages(ROOT))}
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+WRITTEN = {name_of(path).removeprefix("docs/") for path in PAGES if path.parent != ROOT}
+GENERATED = {*repository_pages.GENERATED, *api_reference.pages(ROOT)}
+NOTEBOOKS = {f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
 
 
-def slug(heading):
-    """GitHub's and MkDocs' anchor of a heading."""
-    text = re.sub(r"[`*]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)).strip().lower()
-    return re.sub(r"[\s]", "-", re.sub(r"[^\w\s-]", "", text))
+def relative_links(path):
+    """(link, file or folder it leads to, anchor) of those that do not leave the repository."""
+    for link in shown(path).links:
+        if not re.match(r"https?:|mailto:", link):
+            target, _, anchor = link.partition("#")
+            yield link, (path.parent / target).resolve() if target else path, anchor
 
 
-def anchors(path):
-    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", without_blocks(path), re.MULTILINE)}
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_to_files_and_headings_of_the_repository(path):
+    for link, target, anchor in relative_links(path):
+        where = f"{name_of(path)}: {link}"
+        assert target.exists() and target.is_relative_to(ROOT), where
+        assert not target.is_relative_to(ROOT / "build"), where
+        if target.suffix == ".md":
+            assert not anchor or anchor in github_anchors(target), where
+        else:  # of a picture: for which of a code host's themes it is
+            assert re.fullmatch(r"|gh-(light|dark)-mode-only", anchor), where
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_links_lead_to_files_and_headings_that_are_there(path):
-    for link in LINK.findall(without_blocks(path)):
-        if re.match(r"https?:|mailto:", link):
-            continue
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_code_hosts_show_every_document_as_it_is_meant(path):
+    assert not re.search(r"^!!! |<math|<(a|img)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert "](" not in shown(path).text, "a link that is none"
+
+
+@pytest.mark.parametrize("page", sorted(WRITTEN))
+def test_every_link_of_a_page_leads_to_a_page_of_the_site(page):
+    slugify = pytest.importorskip("markdown.extensions.toc").slugify
+    path = ROOT / "docs" / page
+    there = links.relink(path.read_text(encoding="utf-8"), f"docs/{page}", page)
+    assert there.count("](") == path.read_text(encoding="utf-8").count("]("), "a link became a name"
+    for link in re.findall(r"\]\(([^)\s]+)\)", there):
         target, _, anchor = link.partition("#")
-        file = (path.parent / target).resolve() if target else path
-        name = file.relative_to(ROOT).as_posix()
-        if name in GENERATED or name.startswith("docs/notebooks/"):
-            continue  # the strict build knows their anchors
-        assert file.exists(), f"{name_of(path)}: {link}"
-        if anchor and file.suffix == ".md":
-            found = {re.sub("-+", "-", one) for one in anchors(file)}
-            assert re.sub("-+", "-", anchor) in found, f"{name_of(path)}: {link}"
+        if ":" in link:
+            continue
+        name = (path.parent / target).resolve().relative_to(ROOT / "docs").as_posix() if target else page
+        assert name in WRITTEN | GENERATED | NOTEBOOKS or (ROOT / "docs" / name).is_file(), link
+        if anchor and name in WRITTEN:  # anchors of generated pages are checked by the strict build
+            headings = shown(ROOT / "docs" / name).headings
+            assert anchor in {slugify(heading, "-") for heading in headings}, link
+
+
+@pytest.mark.parametrize(
+    ("link", "there"),
+    {
+        "[figures](../../README.md#measured)": "[figures](../results.md)",
+        "[README](../../README.md)": "[README](../index.md)",
+        "[licences](../../cpwc_keras/models/presets/LICENCES.md)": "[licences](../licences.md)",
+        "[new](../../CHANGELOG.md)": "[new](../changelog.md)",
+        "[demo](../../notebooks/track_your_own_dicom.ipynb)": "[demo](../notebooks/track_your_own_dicom.md)",
+        "[`cpwc-keras track`](../../cpwc_keras/cli/track.py)": "[`cpwc-keras track`](../reference/cli.md#track)",
+        "[`demo`](../../cpwc_keras/cli/track.py)": "[`demo`](../reference/cli.md#demo)",
+        "[all of them](../../cpwc_keras/cli)": "[all of them](../reference/cli.md)",
+        "[this](../../cpwc_keras/experiments/table1.yaml)": "[this](../reference/experiments.md#table1)",
+        "[`warp`](../../ops/warp.py)": "[`warp`](../reference/api/ops.md#cpwc_keras.ops.warp.warp)",
+        "[the module](../../ops/warp.py)": "[the module](../reference/api/ops.md#cpwc_keras.ops.warp)",
+        "[`Contour`](../../cpwc_keras/io/contours.py)": (
+            "[`Contour`](../reference/api/io.md#cpwc_keras.io.contours.Contour)"
+        ),
+        "[`mesh.dense_flow`](../../cpwc_keras/mesh.py)": (
+            "[`mesh.dense_flow`](../reference/api/types.md#cpwc_keras.mesh.dense_flow)"
+        ),
+        "[simulation](../../data_prep/simulation)": "[simulation](../reference/api/data_prep.md)",
+        "[rules](../../CONTRIBUTING.md)": "rules (`CONTRIBUTING.md`)",
+        "[`kernels`](../../ops/native/vectors.py)": "`kernels` (`ops/native/vectors.py`)",
+        "[a page](../concepts/mesh.md#the-mesh)": "[a page](../concepts/mesh.md#the-mesh)",
+        "![a picture](../demo.png)": "![a picture](../demo.png)",
+        "[here](#many-recordings)": "[here](#many-recordings)",
+        "[elsewhere](https://doi.org/10.1109/TMI.2022.3151606)": "[elsewhere](https://doi.org/10.1109/TMI.2022.3151606)",
+    }.items(),
+)  # fmt: skip
+def test_links_to_the_repository_lead_to_pages_of_the_site(link, there):
+    assert links.relink(f"See {link}.", "docs/howto/track.md", "howto/track.md") == f"See {there}."
+
+
+def test_anchors_are_those_of_github(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# A & B: `c_d`, *e*\n\n## [Über](x.md) 1.2\n\n## Again\n\n```\n# no heading\n```\n\n## Again\n")
+    assert github_anchors(page) == {"a--b-c_d-e", "über-12", "again", "again-1"}
 
 
 def test_links_out_are_few_and_known():
-    out = {link for path in PAGES for link in re.findall(r"\]\((https?://[^)\s]+)\)", without_blocks(path))}
+    out = {link for path in PAGES for link in shown(path).links if "://" in link}
     assert out <= {
         "https://doi.org/10.1109/TMI.2022.3151606",
         "http://humanheart-project.creatis.insa-lyon.fr/medicaid.html",
@@ -53,9 +111,7 @@ def test_the_navigation_names_every_page_once():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     named = re.findall(r"[\w/]+\.md$", text.split("\nnav:\n")[1], re.MULTILINE)
     assert len(named) == len(set(named))
-    written = {name_of(path).removeprefix("docs/") for path in PAGES if path.parent != ROOT}
-    generated = {page.removeprefix("docs/") for page in GENERATED}
-    assert set(named) == written | generated
+    assert set(named) == WRITTEN | GENERATED
 
 
 def test_nothing_is_loaded_from_elsewhere():
@@ -65,8 +121,7 @@ def test_nothing_is_loaded_from_elsewhere():
 
 
 def test_links_of_the_readme_to_its_own_headings_have_a_page():
-    headings = anchors(ROOT / "README.md")
-    assert set(repository_pages.README_SECTIONS) <= headings
+    assert set(links.README_SECTIONS) <= github_anchors(ROOT / "README.md")
 
 
 def test_quoted_errors_are_those_of_the_code():
