@@ -6,13 +6,17 @@ INSTALLED := .venv/.installed
 EQUIPPED := .venv/.equipped
 ORACLE := .oracle/.installed
 
-.PHONY: demo test bench notebooks docs oracle lint types coverage lock dist clean
+.PHONY: demo test browser bench notebooks docs oracle lint types coverage lock dist clean
 
 demo: $(INSTALLED)  ## track a real heart: pictures, video and strain in demo/
 	$(BIN)/cpwc-keras demo --output demo
 
 test: $(EQUIPPED)  ## all tests, as continuous integration runs them: a file at a time in each of two processes
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+browser: $(EQUIPPED)  ## the tests of the browser page, in the Chromium that is there or in one that Playwright brings
+	command -v chromium || command -v chromium-browser || command -v google-chrome || $(BIN)/playwright install chromium
+	$(BIN)/python -m pytest -m slow tests/app
 
 bench: $(EQUIPPED)  ## every speed the documents state, against its peers
 	$(BIN)/python benchmarks/run.py
