@@ -3,10 +3,11 @@
 import ast
 import importlib
 import inspect
+import json
 import typing
 
 import pytest
-from documented import dotted, snippets
+from documented import ROOT, blocks, dotted, snippets
 
 SNIPPETS = snippets()
 RUN = (
@@ -100,6 +101,18 @@ def test_the_snippets_of_a_page_run(page, tmp_path, monkeypatch):
         exec(compile(code, page, "exec"), scope)
     check = CHECKS.get(page)
     assert check is None or check(scope)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/contours.md"])
+def test_the_contour_that_is_shown_is_the_demos(page):
+    shipped = json.loads((ROOT / "cpwc_keras/cli/assets/demo_contour.json").read_text(encoding="utf-8"))
+    (shown,) = [json.loads(block) for block in blocks(ROOT / page, "json")]
+    points = [point for point in shown.pop("points") if not isinstance(point, str)]  # "… over the apex …"
+    assert [point for point in shipped["points"] if point in points] == points
+    assert points[0] == shipped["points"][0] and points[-1] == shipped["points"][-1]
+    note = shown.pop("note", "").rstrip("…")
+    assert shipped["note"].startswith(note)
+    assert shown == {key: shipped[key] for key in shown}
 
 
 def near(values, expected, tolerance):
