@@ -1,8 +1,10 @@
-"""The one exception that means "your input, not our code"."""
+"""The one exception that means "your input, not our code", and the warning that means "do not trust this"."""
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _LONGEST = 500
@@ -21,6 +23,13 @@ class InputError(ValueError):
         super().__init__(*(_UNSHOWN.sub(_escaped, text) if isinstance(text, str) else text for text in args))
 
 
+class TrackingWarning(UserWarning):
+    """A result was returned that must not be used as it is: its contour was lost in some frames.
+
+    `warnings.filterwarnings("error", category=cpwc_keras.TrackingWarning)` makes an exception of it.
+    """
+
+
 def _escaped(found: re.Match) -> str:
     return ascii(found[0])[1:-1]
 
@@ -37,3 +46,22 @@ def bad_file(path: str | Path, found: str, expected: str, remedy: str = "") -> I
     ending = f"; {remedy}" if remedy else ""
     found = found if len(found) <= _LONGEST else f"{found[:_LONGEST]}…"  # values of strangers may be any length
     return InputError(f"{path}: found {found}, expected {expected}{ending}.")
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The name that was probably meant by a misspelt one, as a sentence to put behind that of an error.
+
+    Args:
+        name: what was given.
+        known: the names that there are; case does not count.
+
+    Returns:
+        " Did you mean '…'?", or "" where none is near, or several are equally near.
+    """
+    names = {candidate.casefold(): candidate for candidate in known}
+    given = str(name).casefold()[:_LONGEST]
+    near = difflib.get_close_matches(given, names, n=2)
+    likeness = [difflib.SequenceMatcher(a=candidate, b=given).ratio() for candidate in near]
+    if not near or likeness[0] in likeness[1:]:
+        return ""
+    return f" Did you mean {names[near[0]]!r}?"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import InputError, bad_file, did_you_mean
 from cpwc_keras.io.input_file import open_input
 
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -124,7 +124,11 @@ def python_tracker(spec: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     with _strangers_errors(f"{spec}: {source} cannot be imported"):
         module = _file_module(Path(source)) if source.endswith(".py") else _module(source)
     if not hasattr(module, name):
-        raise InputError(f"{spec}: {source} has no {name!r}; name a function of two batches of images.")
+        functions = (known for known, value in vars(module).items() if callable(value))
+        raise InputError(
+            f"{spec}: {source} has no {name!r}; name a function of two batches of images."
+            f"{did_you_mean(name, functions)}"
+        )
     tracker = getattr(module, name)
     if isinstance(tracker, type):
         with _strangers_errors(f"{spec}: the class cannot be instantiated without arguments"):

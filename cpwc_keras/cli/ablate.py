@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cpwc_keras.cli.options import Choice
 from cpwc_keras.quiet import import_keras_quietly
 
 _UNITS = {"training": "steps", "measuring": "recordings"}
@@ -13,7 +14,7 @@ _UNITS = {"training": "steps", "measuring": "recordings"}
 
 # fmt: off
 @click.command()
-@click.argument("name", metavar="TABLE", type=click.Choice(["table1", "table2", "table3"]))
+@click.argument("name", metavar="TABLE", type=Choice(["table1", "table2", "table3"]))
 @click.option("--list", "listing", is_flag=True, help="Show the rows of the table and the paper's errors, and stop.")
 @click.option("--dataset", metavar="NAME=FOLDER",
               help="alessandrini, sequences (as `simulate` and `prepare` write them) or medicaid, and where it lies.")
@@ -31,10 +32,10 @@ _UNITS = {"training": "steps", "measuring": "recordings"}
 @click.option("--crop", type=int, nargs=2, metavar="H W", help="Size of the training images, multiples of 64.")
 @click.option("--batch-size", type=int, help="Pairs a step.")
 @click.option("--learning-rate", type=float, help="Of Adam at the start.")
-@click.option("--schedule", type=click.Choice(["halving", "linear"]),
+@click.option("--schedule", type=Choice(["halving", "linear"]),
               help="halving: the paper's; linear: for short budgets.")
 @click.option("--clipnorm", type=float, help="Bound on the gradient norm of each weight array.")
-@click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16"]),
+@click.option("--precision", type=Choice(["float32", "mixed_bfloat16"]),
               help="mixed_bfloat16 is faster on recent CPUs and GPUs.")
 @click.option("--test-vendor",
               help="Vendor to measure on, with --validation-vendor.  [default, tables 1 and 2: Siemens]")

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 
 import click
 
+from cpwc_keras.cli.options import Choice
+
 DATASET_NAMES = ("chairs", "things", "alessandrini", "alessandrini-motion", "medicaid", "camus", "ted", "sequences")
 _SHOWN = 10
 
-_dataset = click.argument("dataset", type=click.Choice(DATASET_NAMES))
+_dataset = click.argument("dataset", metavar="DATASET", type=Choice(DATASET_NAMES))
 _root = click.option(
     "--root",
     required=True,
@@ -26,10 +28,11 @@ _root = click.option(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, for scripts.")
 def info(dataset: str, root: str, sample: int, as_json: bool) -> None:
-    """Show what DATASET holds: counts, image sizes, spacing, frames, motion, strain, and what is missing.
+    """Show what a dataset holds: counts, image sizes, spacing, frames, motion, strain, and what is missing.
 
-    Displacements are the 99th percentile of the motion between neighbouring frames of each item; strain is the lowest
-    longitudinal strain of the endocardial layer against end-diastole.
+    DATASET is chairs, things, alessandrini, alessandrini-motion (its trajectories without images), medicaid, camus, ted
+    or sequences (this project's own files). Displacements are the 99th percentile of the motion between neighbouring
+    frames of each item; strain is the lowest longitudinal strain of the endocardial layer against end-diastole.
 
     \b
     cpwc-keras info camus --root ~/data/CAMUS_public
@@ -54,7 +57,9 @@ def info(dataset: str, root: str, sample: int, as_json: bool) -> None:
 @_dataset
 @_root
 def verify(dataset: str, root: str) -> None:
-    """Read every file of DATASET; list the broken ones, one sentence each, and exit with 1 if there are any.
+    """Read every file of a dataset and list the broken ones, one sentence each; exit code 1 if there are any.
+
+    DATASET is chairs, things, alessandrini, alessandrini-motion, medicaid, camus, ted or sequences.
 
     \b
     cpwc-keras verify chairs --root ~/data/FlyingChairs_release

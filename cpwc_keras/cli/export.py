@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from cpwc_keras.cli.options import Choice
 from cpwc_keras.quiet import import_keras_quietly
 
 
 @click.command()
 @click.argument("network", default="", metavar="[NETWORK]")
-@click.option("--to", "kind", required=True, type=click.Choice(["savedmodel", "onnx", "openvino", "litert"]),
+@click.option("--to", "kind", required=True, type=Choice(["savedmodel", "onnx", "openvino", "litert"]),
               help="What will run it.")  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
               help="NAME.onnx, NAME.xml (OpenVINO), NAME.tflite (LiteRT), or a folder (SavedModel).")  # fmt: skip

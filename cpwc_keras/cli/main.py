@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import click
 
 from cpwc_keras import __version__
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 
 COMMANDS = {
     "pretrain": "train",
@@ -42,6 +42,13 @@ class _Commands(click.Group):
         if name not in COMMANDS:
             return None
         return getattr(import_module(f"cpwc_keras.cli.{COMMANDS[name]}"), name)
+
+    def resolve_command(self, context, args):
+        name = args[0]
+        if name not in COMMANDS and not context.resilient_parsing and not name.startswith("-"):
+            known = ", ".join(COMMANDS)
+            raise InputError(f"There is no command {name!r}; choose one of {known}.{did_you_mean(name, COMMANDS)}")
+        return super().resolve_command(context, args)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -4,9 +4,30 @@ from __future__ import annotations
 
 import click
 
+from cpwc_keras.errors import InputError, did_you_mean
+
+
+class Choice(click.Choice):
+    """One of some names. Another one is answered by a sentence with the nearest, not by how the command is used."""
+
+    def convert(self, value, param, ctx):
+        """The name itself.
+
+        Raises:
+            InputError: it is none of them.
+        """
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            there = f"choose one of {', '.join(self.choices)}.{did_you_mean(value, self.choices)}"
+            if isinstance(param, click.Option):
+                raise InputError(f"{param.opts[0]}: there is no {value!r}; {there}") from error
+            raise InputError(f"There is no {param.human_readable_name.lower()} {value!r}; {there}") from error
+
+
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
+    type=Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
     help="In which a network calculates. bfloat16 is nearly twice as fast where the processor knows it, and moves "

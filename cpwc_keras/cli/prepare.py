@@ -6,6 +6,8 @@ import os
 
 import click
 
+from cpwc_keras.cli.options import Choice
+
 _SHOWN = 10
 _MOST_WORKERS = 8  # a sequence of MEDICAID takes more than 1 GB while it is converted
 _PAIRS = 1000
@@ -14,13 +16,13 @@ _MADE_ONLY = ("pairs", "size", "photos", "seed")
 
 
 @click.command()
-@click.argument("dataset", type=click.Choice(("medicaid", "alessandrini", "camus", "ted", "chairs-like")))
+@click.argument("dataset", metavar="DATASET", type=Choice(("medicaid", "alessandrini", "camus", "ted", "chairs-like")))
 @click.option("--root", type=click.Path(), help="Folder of the dataset, as unpacked; it is only read.")
 @click.option("-o", "--output", required=True, type=click.Path(), help="Folder for the files.")
 @click.option("--patients", default="", metavar="NAME,NAME…", help="Only these patients (vendors, for alessandrini).")
 @click.option(
     "--view",
-    type=click.Choice(("2CH", "3CH", "4CH", "all")),
+    type=Choice(("2CH", "3CH", "4CH", "all")),
     default="all",
     show_default=True,
     help="Only this apical view.",
@@ -48,7 +50,9 @@ _MADE_ONLY = ("pairs", "size", "photos", "seed")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="chairs-like: of everything random.")
 @click.pass_context
 def prepare(context, dataset, root, output, patients, view, split, overwrite, workers, pairs, size, photos, seed):
-    """Convert DATASET to the project's sequence files: one HDF5 file per recording, images and motion together.
+    """Convert a dataset to the project's sequence files: one HDF5 file per recording, images and motion together.
+
+    DATASET is medicaid, alessandrini, camus, ted or chairs-like.
 
     chairs-like needs no dataset: it makes pairs of images like those of FlyingChairs, shapes flying over photographs or
     procedural textures with exactly known motion, in its layout, for `pretrain --dataset chairs=FOLDER`.

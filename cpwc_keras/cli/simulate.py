@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from cpwc_keras.cli.options import Choice
+
 _TEMPLATES = ("camus", "camus-half", "ted", "alessandrini", "sequences")
 _SHOWN = 10
 _SECTIONS = {
@@ -34,18 +36,18 @@ class _InSections(click.Command):
 # fmt: off
 @click.command(cls=_InSections)
 @click.option("--procedural", type=click.IntRange(1), metavar="N", help="Simulate N hearts that need no data.")
-@click.option("--templates", type=click.Choice(_TEMPLATES),
+@click.option("--templates", type=Choice(_TEMPLATES),
               help="Simulate the recordings of this dataset … (camus: a beat from two stills; camus-half: half "
               "sequences with the motion of their masks.)")
 @click.option("--root", type=click.Path(path_type=Path), help="… in this folder.")
-@click.option("--split", type=click.Choice(["train", "validation", "test", "all"]), default="all", show_default=True,
+@click.option("--split", type=Choice(["train", "validation", "test", "all"]), default="all", show_default=True,
               help="Only templates of this part of the dataset.")
 @click.option("--patients", default="", metavar="LIST", help="Only these patients (p1,p2,…).")
 @click.option("--views", default="", metavar="LIST", help="Only these views (A2C,A3C,A4C).")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N templates of what is left.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="simulated", show_default=True,
               help="Folder for the sequence files.")
-@click.option("--engine", type=click.Choice(["exact", "surrogate"]), default="exact", show_default=True,
+@click.option("--engine", type=Choice(["exact", "surrogate"]), default="exact", show_default=True,
               help="exact: the physics of SIMUS; surrogate: a calibrated approximation, much faster.")
 @click.option("--frames", type=click.IntRange(2), default=40, show_default=True,
               help="Over one beat of stills and procedural hearts; recorded loops keep their own number.")
@@ -71,7 +73,7 @@ class _InSections(click.Command):
 @click.option("--depth", type=float, metavar="MM", help="Of the image.  [default: the template's]")
 @click.option("--focus", type=float, metavar="MM", help="Depth of the transmit focus.  [default: half the depth]")
 @click.option("--attenuation", type=float, metavar="DB", help="Per cm and MHz, one way.  [default: 0]")
-@click.option("--compression", type=click.Choice(["gamma", "log"]), help="Of the gray scale.  [default: gamma]")
+@click.option("--compression", type=Choice(["gamma", "log"]), help="Of the gray scale.  [default: gamma]")
 @click.option("--gamma", type=float, help="Exponent of the gray scale.  [default: 0.4]")
 @click.option("--dynamic-range", type=float, metavar="DB", help="With --compression log.  [default: 60]")
 @click.option("--density", type=float, help="Scatterers per square wavelength.  [default: 10]")
@@ -82,7 +84,7 @@ class _InSections(click.Command):
 @click.option("--blood-decorrelation", type=float, help="As --decorrelation, in the cavity.  [default: 0]")
 @click.option("--annulus", type=float, metavar="MM",
               help="How far beyond the base tissue moves with it; 0, the paper's: not at all.  [default: 20]")
-@click.option("--artifact-position", type=click.Choice(["fixed", "random"]),
+@click.option("--artifact-position", type=Choice(["fixed", "random"]),
               help="fixed: near the mid-anterolateral wall, as in the paper; random: anywhere.  [default: fixed]")
 @click.option("--artifact-level", type=float, metavar="DB",
               help="Echo of an artifact against the wall's.  [default: 20]")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cpwc_keras.cli.options import Choice
 from cpwc_keras.cli.progress import progress_bar
 from cpwc_keras.quiet import import_keras_quietly
 
@@ -37,12 +38,12 @@ def _options(command):
         click.option("--crop", type=int, nargs=2, metavar="H W", help="Size of the training images, multiples of 64."),
         click.option("--batch-size", type=int, help="Pairs a step."),
         click.option("--learning-rate", type=float, help="Of Adam at the start."),
-        click.option("--schedule", type=click.Choice(["halving", "linear"]),
+        click.option("--schedule", type=Choice(["halving", "linear"]),
                      help="halving: the paper's; linear: for short budgets."),
         click.option("--clipnorm", type=float, help="Bound on the gradient norm of each weight array."),
         click.option("--ema", type=float, help="Keep a moving average of the weights with this momentum."),
         click.option("--weight-decay", type=float, help="γ of eq. (1)."),
-        click.option("--precision", type=click.Choice(["float32", "mixed_bfloat16"]),
+        click.option("--precision", type=Choice(["float32", "mixed_bfloat16"]),
                      help="mixed_bfloat16 is faster on recent CPUs and GPUs."),
         click.option("--maximum-displacement", "maximum_displacement_px", type=float,
                      help="Leave out pairs that move more, in pixels."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cpwc_keras.data import alessandrini, camus, chairs, medicaid, sequences, ted, things
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.types import DatasetItem
 
 DATASETS = {
@@ -31,7 +31,9 @@ def list_dataset(name: str, root: str | Path) -> list[DatasetItem]:
         InputError: the name is unknown, or the folder is not that dataset, or empty.
     """
     if name not in DATASETS:
-        raise InputError(f"{name!r} is not a dataset; choose one of {', '.join(DATASETS)}.")
+        raise InputError(
+            f"{name!r} is not a dataset; choose one of {', '.join(DATASETS)}.{did_you_mean(name, DATASETS)}"
+        )
     return DATASETS[name](root)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.types import DatasetItem
 
 
@@ -64,7 +64,10 @@ def leave_vendor_out(
     vendors = sorted({item.vendor for item in items})
     for vendor in (test, validation):
         if vendor not in vendors:
-            raise InputError(f"No item is of vendor {vendor!r}; there are {', '.join(map(repr, vendors))}.")
+            raise InputError(
+                f"No item is of vendor {vendor!r}; there are {', '.join(map(repr, vendors))}."
+                f"{did_you_mean(vendor, vendors)}"
+            )
     if test == validation:
         raise InputError(f"The vendor of the test and of the validation part must differ, both are {test!r}.")
     train = [item for item in items if item.vendor not in (test, validation)]

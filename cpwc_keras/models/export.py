@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import InputError, bad_file, did_you_mean
 from cpwc_keras.files import locked_folder, output_folder, write_errors_named
 
 FORMATS = {"savedmodel": "tf_saved_model", "onnx": "onnx", "openvino": "openvino", "litert": "litert"}
@@ -97,7 +97,9 @@ def _scratch(path: Path) -> Iterator[Path]:
 
 def _require(path: Path, kind: str) -> None:
     if kind not in FORMATS:
-        raise InputError(f"The format {kind!r} is unknown; choose one of {', '.join(FORMATS)}.")
+        raise InputError(
+            f"The format {kind!r} is unknown; choose one of {', '.join(FORMATS)}.{did_you_mean(kind, FORMATS)}"
+        )
     suffix = SUFFIXES[kind]
     if path.suffix.lower() != suffix:
         raise bad_file(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 
 PRECISIONS = ("float32", "bfloat16")
 """What a user can ask for. Images, flows and weights are float32 under both.
@@ -23,7 +23,9 @@ def require_precision(name: str) -> str:
         InputError: there is no such precision.
     """
     if name not in PRECISIONS:
-        raise InputError(f"Precision {name!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
+        raise InputError(
+            f"Precision {name!r} is unknown; choose one of {', '.join(PRECISIONS)}.{did_you_mean(name, PRECISIONS)}"
+        )
     return name
 
 

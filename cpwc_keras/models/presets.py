@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import InputError, bad_file, did_you_mean
 from cpwc_keras.io.input_file import read_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ def load_preset(name: str) -> PWCNet:
         # A name, not a path: what lies elsewhere is no preset.
         if Path(name).name == name and path.is_file():
             raise bad_file(path.with_suffix(".json"), "no file", f"the card of {path.name}", _REMEDY)
-        raise InputError(f"There is no preset called {name!r}; the presets are: {', '.join(cards) or 'none'}.")
+        raise InputError(
+            f"There is no preset called {name!r}; the presets are: {', '.join(cards) or 'none'}."
+            f"{did_you_mean(name, cards)}"
+        )
     if not path.is_file():
         raise bad_file(path, "no file", "the weights of the preset", _REMEDY)
     with open(path, "rb") as file:
@@ -91,6 +94,7 @@ def load_model(name_or_path: str | Path, precision: str | None = None) -> PWCNet
     if not Path(name).exists():
         raise InputError(
             f"{name}: neither a preset ({', '.join(list_presets()) or 'none are shipped'}) nor a weights file."
+            f"{did_you_mean(name, list_presets())}"
         )
     from cpwc_keras.models.weights_file import load_network
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 
 import yaml
 
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.studies.paper import Number, paper_rows
 
 TABLES = ("table1", "table2", "table3")
@@ -67,7 +67,9 @@ def load_ablation(name: str) -> Ablation:
         InputError: there is no such table.
     """
     if name not in TABLES:
-        raise InputError(f"{name!r} is none of the paper's ablations; choose one of {', '.join(TABLES)}.")
+        raise InputError(
+            f"{name!r} is none of the paper's ablations; choose one of {', '.join(TABLES)}.{did_you_mean(name, TABLES)}"
+        )
     values = yaml.safe_load((files("cpwc_keras.experiments") / f"{name}.yaml").read_text(encoding="utf-8"))
     published = {row.method: row.values["EPE"] for row in paper_rows(values["paper"])}
     rows = [
@@ -99,6 +101,7 @@ def choose(ablation: Ablation, texts: Iterable[str]) -> tuple[Row, ...]:
             found = [row for row, known in zip(ablation.rows, names, strict=True) if part.strip() in known]
             if not found:
                 there = "; ".join(f"{number}: {method}" for method, number in names)
-                raise InputError(f"{ablation.name} has no row {part.strip()!r}; there are {there}.")
+                meant = did_you_mean(part.strip(), (method for method, _ in names))
+                raise InputError(f"{ablation.name} has no row {part.strip()!r}; there are {there}.{meant}")
             wanted.update(found)
     return tuple(row for row in ablation.rows if row in wanted or not wanted)

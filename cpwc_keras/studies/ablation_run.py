@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cpwc_keras.data.splits import require_disjoint_patients
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import InputError, bad_file, did_you_mean
 from cpwc_keras.files import locked_folder
 from cpwc_keras.models.presets import DEFAULT_PRESET, load_model
 from cpwc_keras.models.weights_file import read_card
@@ -264,7 +264,7 @@ def _test_part(cases: list[Case], experiment: Experiment, root) -> tuple[Case, .
                 raise InputError(
                     f"{root}: has no recordings of {vendor!r}, the vendor for {part}; there are "
                     f"{', '.join(map(repr, known)) or 'none that name a vendor'}; choose with --test-vendor and "
-                    "--validation-vendor."
+                    f"--validation-vendor.{did_you_mean(vendor, known)}"
                 )
         test = [case for case in cases if case.info.vendor == experiment.test_vendor]
     else:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from cpwc_keras.data.catalog import open_dataset
 from cpwc_keras.data.layout import existing_folder
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.io.contours import read_contour
 from cpwc_keras.io.metaimage import metaimage_files
 from cpwc_keras.io.sequence_file import sequence_header
@@ -67,7 +67,10 @@ def find_cases(dataset: str, root: str | Path) -> list[Case]:
     if dataset == "loops":
         return _loops(existing_folder(root))
     if dataset not in MEASURABLE:
-        raise InputError(f"{dataset!r} cannot be measured on; choose one of {', '.join(MEASURABLE)}.")
+        raise InputError(
+            f"{dataset!r} cannot be measured on; choose one of {', '.join(MEASURABLE)}."
+            f"{did_you_mean(dataset, MEASURABLE)}"
+        )
     return sorted((_case(item) for item in open_dataset(dataset, root)), key=lambda case: case.info.name)
 
 
@@ -101,13 +104,15 @@ def select(
         known = sorted({getattr(case.info, name) for case in left})
         if unknown := [value for value in values if value not in known]:
             some = ", ".join(map(repr, known[:8])) + (" …" if len(known) > 8 else "")
-            raise InputError(f"No case has the {name} {unknown[0]!r}; there are {some or 'none'}.")
+            meant = did_you_mean(unknown[0], known)
+            raise InputError(f"No case has the {name} {unknown[0]!r}; there are {some or 'none'}.{meant}")
         left = [case for case in left if not values or getattr(case.info, name) in values]
     if split:
         known = sorted({case.split for case in left if case.split})
         left = [case for case in left if case.split == split]
         if not left:
-            raise InputError(f"No case is in the split {split!r}; there are {', '.join(known) or 'no splits'}.")
+            there = ", ".join(known) or "no splits"
+            raise InputError(f"No case is in the split {split!r}; there are {there}.{did_you_mean(split, known)}")
     if limit is not None:
         first = list(dict.fromkeys(case.info.patient for case in left))[:limit]
         left = [case for case in left if case.info.patient in first]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.studies.cases import Case
 from cpwc_keras.studies.results import CaseResult
@@ -59,7 +59,7 @@ def require(metrics: Iterable[str], cases: Iterable[Case]) -> None:
     allowed = {name for names in of_each for name in names}
     for name in metrics:
         if name not in METRICS:
-            raise InputError(f"{name!r} is no metric; choose of {', '.join(METRICS)}.")
+            raise InputError(f"{name!r} is no metric; choose of {', '.join(METRICS)}.{did_you_mean(name, METRICS)}")
         if name not in allowed:
             known = ", ".join(metric for metric in METRICS if metric in allowed)
             raise InputError(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from cpwc_keras import __version__
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import InputError, bad_file, did_you_mean
 from cpwc_keras.files import output_folder, write_errors_named
 from cpwc_keras.io.input_file import sha256
 from cpwc_keras.models.precision import require_precision
@@ -50,7 +50,9 @@ def require_engine(name: str, precision: str = "float32") -> str:
     """
     require_precision(precision)
     if name not in ENGINES:
-        raise InputError(f"Engine {name!r} is unknown; choose one of {', '.join(ENGINES)}.")
+        raise InputError(
+            f"Engine {name!r} is unknown; choose one of {', '.join(ENGINES)}.{did_you_mean(name, ENGINES)}"
+        )
     if name != "keras":
         try:
             __import__(_MODULES[name])

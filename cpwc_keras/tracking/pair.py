@@ -11,7 +11,7 @@ import numpy as np
 
 from cpwc_keras.baselines.catalog import BASELINES
 from cpwc_keras.baselines.external import last_line, onnx_tracker, python_tracker
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.tracking.engines import engine_model, require_engine
 
 Tracker = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -92,10 +92,10 @@ def as_tracker(
     if source.endswith(".py"):
         raise InputError(f"{source}: which function of it? Name it: {source}:flow.")
     if source not in list_presets() and not Path(source).exists():
-        known = ", ".join([*BASELINES, *list_presets()])
+        known = [*BASELINES, *list_presets()]
         raise InputError(
-            f"{source}: neither a tracker ({known}), a weights file, an ONNX model (.onnx) nor a Python function "
-            "(module:function)."
+            f"{source}: neither a tracker ({', '.join(known)}), a weights file, an ONNX model (.onnx) nor a Python "
+            f"function (module:function).{did_you_mean(source, known)}"
         )
     name = Path(source).name
     model = load_model(source, precision) if engine == "keras" else engine_model(source, engine, precision)

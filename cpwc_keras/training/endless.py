@@ -12,7 +12,7 @@ from cpwc_keras.data.pipeline import FixedPairs, Sampler
 from cpwc_keras.data_prep.hearts import HeartPairs, SceneSettings
 from cpwc_keras.data_prep.simulation.template import TemplateItem
 from cpwc_keras.data_prep.simulation.templates import find_templates, procedural_items
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.training.experiment import CHAIRS_LIKE, HEARTS, SPECKLE, Experiment, converted
 
 _PROCEDURAL_HEARTS = 10_000
@@ -95,6 +95,7 @@ def _hearts(experiment: Experiment):
     if unknown := sorted(options.keys() - scene.keys() - stream.keys()):
         raise InputError(
             f"simulation: the key {unknown[0]!r} is unknown; choose of {', '.join(sorted(scene | stream))}."
+            f"{did_you_mean(unknown[0], scene | stream)}"
         )
     options = {key: converted("simulation", key, value, (scene | stream)[key]) for key, value in options.items()}
     pairs = HeartPairs(

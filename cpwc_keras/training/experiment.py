@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import InputError, bad_file, did_you_mean
 from cpwc_keras.io.input_file import read_text
 from cpwc_keras.models.weights_file import NETWORKS
 from cpwc_keras.training.schedule import SCHEDULES
@@ -126,8 +126,11 @@ class Experiment:
     def __post_init__(self):
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
-                found = reprlib.repr(getattr(self, name))
-                raise InputError(f"{name} {found} is unknown; choose one of {', '.join(known)}.")
+                given = getattr(self, name)
+                raise InputError(
+                    f"{name} {reprlib.repr(given)} is unknown; choose one of {', '.join(known)}."
+                    f"{did_you_mean(given, known)}"
+                )
         for name, (allowed, words) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not allowed(value):
@@ -191,7 +194,8 @@ def load_experiment(
     known = {spec.name: spec for spec in dataclasses.fields(Experiment)}
     unknown = sorted(str(key) for key in values.keys() - known.keys())
     if unknown:
-        raise bad_file(where, f"the key {reprlib.repr(unknown[0])}", f"one of {', '.join(known)}")
+        error = bad_file(where, f"the key {reprlib.repr(unknown[0])}", f"one of {', '.join(known)}")
+        raise InputError(f"{error}{did_you_mean(unknown[0], known)}")
     kinds = typing.get_type_hints(Experiment)
     values = {name: converted(where, name, value, kinds[name]) for name, value in values.items()}
     without_files = (SPECKLE, CHAIRS_LIKE, HEARTS[0])
@@ -215,7 +219,10 @@ def shipped_configs() -> list[str]:
 
 def _read_yaml(path: Path) -> dict:
     if not path.exists():
-        raise InputError(f"{path}: there is no such experiment file; shipped ones are {', '.join(shipped_configs())}.")
+        raise InputError(
+            f"{path}: there is no such experiment file; shipped ones are {', '.join(shipped_configs())}."
+            f"{did_you_mean(path, shipped_configs())}"
+        )
     text = read_text(path, "an experiment's YAML file", _MAX_BYTES)
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # few bytes can stand for billions

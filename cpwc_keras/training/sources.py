@@ -14,7 +14,7 @@ from cpwc_keras.data.displacement import remove_large_displacements
 from cpwc_keras.data.pairs import PairPolicy, pair_from_sequence
 from cpwc_keras.data.pipeline import FixedPairs, PairSampler, Sampler
 from cpwc_keras.data.splits import leave_vendor_out, require_disjoint_patients, split_by_patient
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.files import output_folder
 from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.training.endless import endless_pairs
@@ -58,9 +58,10 @@ def _recorded(experiment: Experiment, folder: Path) -> Source:
     training, validation, record = [], [], {}
     for name, root in experiment.datasets.items():
         if name not in TRAINABLE:
-            known = ", ".join((*TRAINABLE, *ENDLESS))
+            known = (*TRAINABLE, *ENDLESS)
             why = "there are not both images and motion in it" if name in DATASETS else "there is no such dataset"
-            raise InputError(f"{name}: {why}; train on one of {known}.")
+            meant = "" if name in DATASETS else did_you_mean(name, known)
+            raise InputError(f"{name}: {why}; train on one of {', '.join(known)}.{meant}")
         if not Path(root).is_dir():
             without = {"pretrain": "speckle", "transfer": "hearts"}[experiment.phase]
             raise InputError(

@@ -10,7 +10,7 @@ from io import BytesIO
 
 import numpy as np
 
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.viz import flow_panels
 from cpwc_keras.viz.flow_panels import FlowView
 
@@ -117,7 +117,9 @@ class FlowInspector:
         self.panels = tuple(available if panels is None else panels)
         for name in self.panels:
             if name not in PANELS:
-                raise InputError(f"There is no panel {name!r}; choose of {', '.join(PANELS)}.")
+                raise InputError(
+                    f"There is no panel {name!r}; choose of {', '.join(PANELS)}.{did_you_mean(name, PANELS)}"
+                )
             if name not in available:
                 raise InputError(f"The panel {name!r} needs {_NEEDS[name]}, which are not given.")
         self.region = _region(fields) if region is None else tuple(float(edge) for edge in region)

@@ -15,7 +15,7 @@ import numpy as np
 
 from cpwc_keras.data import alessandrini
 from cpwc_keras.data.catalog import list_dataset
-from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.errors import InputError, bad_file, did_you_mean
 from cpwc_keras.mesh import mesh_from_labels
 from cpwc_keras.types import MESH_SHAPE, CineLoop, DatasetItem, Sequence, Trajectory
 
@@ -49,11 +49,11 @@ def select(
     known = {item.patient for item in items}
     asked = asked_patients(patients, known)
     if unknown := sorted(asked - known):
-        raise InputError(f"{root}: has no patient {unknown[0]!r}, but {_some(known)}.")
+        raise InputError(f"{root}: has no patient {unknown[0]!r}, but {_some(known)}.{did_you_mean(unknown[0], known)}")
     splits = {item.split for item in items} - {""}
     if split and split not in splits:
         found = f"but {_some(splits)}" if splits else "and no lists of splits"
-        raise InputError(f"{root}: has no split {split!r}, {found}.")
+        raise InputError(f"{root}: has no split {split!r}, {found}.{did_you_mean(split, splits)}")
     wanted = [
         item
         for item in items

@@ -10,7 +10,7 @@ from cpwc_keras.data_prep.simulation.reverberation import ArtifactSettings
 from cpwc_keras.data_prep.simulation.scatterers import ScattererSettings
 from cpwc_keras.data_prep.simulation.template import Template
 from cpwc_keras.data_prep.simulation.transducer import SectorScan, Transducer
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 
 VARIANTS = ("clean", "reverberation")
 """The same sequence without and with artifacts that stand still."""
@@ -78,12 +78,15 @@ class SimulationSettings:
 
     def __post_init__(self):
         if self.engine not in ENGINES:
-            raise InputError(f"{self.engine!r} is not an engine; choose one of {', '.join(ENGINES)}.")
+            raise InputError(
+                f"{self.engine!r} is not an engine; choose one of {', '.join(ENGINES)}."
+                f"{did_you_mean(self.engine, ENGINES)}"
+            )
         unknown = [name for name in self.variants if name not in VARIANTS]
         if unknown or not self.variants or len(set(self.variants)) < len(self.variants):
             raise InputError(
                 f"The variants are {', '.join(map(repr, self.variants)) or 'none'}; expected one or more of "
-                f"{', '.join(map(repr, VARIANTS))}, each once."
+                f"{', '.join(map(repr, VARIANTS))}, each once.{did_you_mean(unknown[0], VARIANTS) if unknown else ''}"
             )
         if self.artifacts.haze_db is not None and "reverberation" not in self.variants:
             raise InputError("Haze belongs to the variant 'reverberation', which is not among the variants.")

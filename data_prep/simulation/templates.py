@@ -16,7 +16,7 @@ from cpwc_keras.data_prep.simulation.loops import template_from_contours, templa
 from cpwc_keras.data_prep.simulation.stills import template_from_stills
 from cpwc_keras.data_prep.simulation.template import Template, TemplateItem
 from cpwc_keras.data_prep.simulation.trajectories import trajectory_template
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, did_you_mean
 from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.types import DatasetItem
 
@@ -41,7 +41,9 @@ def find_templates(dataset: str, root: str | Path) -> list[TemplateItem]:
         InputError: the name is unknown, or the folder holds no template of that dataset, or one of them twice.
     """
     if dataset not in _FINDERS:
-        raise InputError(f"{dataset!r} has no templates; choose one of {', '.join(_FINDERS)}.")
+        raise InputError(
+            f"{dataset!r} has no templates; choose one of {', '.join(_FINDERS)}.{did_you_mean(dataset, _FINDERS)}"
+        )
     items = [item for item in _FINDERS[dataset](Path(root)) if item.split != "clinical"]
     if not items:
         raise InputError(

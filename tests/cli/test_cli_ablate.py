@@ -59,7 +59,7 @@ def test_mistakes_get_a_sentence_and_leave_nothing(hearts, command):
         return command("ablate", *arguments, folder=hearts)
 
     assert "table1 has no row 'x'; there are 1: +,0|none;" in sentence(run("table1", "--rows", "x"))
-    assert "'nope' is not one of" in run("nope").stderr
+    assert "There is no table 'nope'" in sentence(run("nope"))
     assert "Give --dataset NAME=FOLDER" in run("table1", "--dataset", "data").stderr
     vendors = ("--test-vendor", "GE", "--validation-vendor", "Siemens")
     said = sentence(run("table1", "--dataset", "sequences=data", *vendors, "-o", "none"))

@@ -48,7 +48,7 @@ def complaint(call, *arguments):
     presets.list_presets.cache_clear()
     with pytest.raises(InputError) as error:
         call(*arguments)
-    assert "\n" not in str(error.value) and str(error.value).endswith(".")
+    assert "\n" not in str(error.value) and str(error.value).endswith((".", "?"))
     return str(error.value)
 
 
