@@ -11,8 +11,7 @@ import numpy as np
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.flow_files import FLOW_SUFFIXES, read_flow
 from cpwc_keras.io.sequence_file import read_sequence
-from cpwc_keras.io.tracking_file import FORMAT as TRACKING
-from cpwc_keras.io.tracking_file import read_tracked_motion
+from cpwc_keras.io.tracking_file import is_tracked_motion, read_tracked_motion
 from cpwc_keras.mesh import dense_flow
 from cpwc_keras.types import CineLoop, FramePair, Sequence
 from cpwc_keras.viz.flow_inspector import FlowFields, FlowInspector
@@ -127,7 +126,7 @@ def _read(path: Path) -> FlowFields:
         return FlowFields(flow[None], masks=None if mask.all() else mask[None])
     if suffix not in _HDF5:
         raise InputError(f"{path}: found the suffix {suffix!r}; expected one of {', '.join((*FLOW_SUFFIXES, *_HDF5))}.")
-    if _is_tracking(path):
+    if is_tracked_motion(path):
         motion = read_tracked_motion(path)
         return FlowFields(
             motion.flows,
@@ -136,16 +135,6 @@ def _read(path: Path) -> FlowFields:
             frame_rate_hz=motion.frame_rate_hz,
         )
     return _of_sequence(read_sequence(path))
-
-
-def _is_tracking(path: Path) -> bool:
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            return file.attrs.get("format") == TRACKING
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # the reader of sequences says what is wrong
-        return False
 
 
 def _of_sequence(sequence: Sequence) -> FlowFields:

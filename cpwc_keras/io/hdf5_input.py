@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
-import mmap
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 import h5py
@@ -17,7 +18,13 @@ from cpwc_keras.io.input_file import open_input
 
 _DEFLATE_LIMIT = 1100  # deflate never compresses better than about 1032:1
 _MOST_BYTES = 2**33
-_HEAP = b"GCOL\1\0\0\0"
+_MOST_UNWRITTEN = 2**29
+"""Bytes of a dataset that a file need not hold: HDF5 makes them from a fill value where nothing was written."""
+_MOST_CHUNKS = 2**16  # HDF5 1.14 takes 4 kB of memory for each one, written or not
+_HEAP = b"GCOL\1"
+_BLOCK = 2**20
+_MOST_TEXTS = 200_000
+_SIZES = (8, 8)
 _LEAST_CHUNK = 5  # a checksum of four bytes, and what it is of
 _DEEPEST, _MOST_MEMBERS = 16, 10_000
 _CHUNK_BYTES = 2**28
@@ -36,50 +43,124 @@ def open_hdf5(path: str | Path, kind: str, remedy: str = "") -> Iterator[h5py.Fi
     Raises:
         InputError: missing, no ordinary file, or broken.
     """
-    require_sound_heaps(path)
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except InputError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
-            ValueError) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise bad_file(path, f"a broken file ({reason})", kind, remedy) from error
+    with open_input(path) as (plain, size):
+        guarded = _Guarded(plain, size)
+        try:
+            with h5py.File(guarded, "r") as file:
+                _require_usual_sizes(path, file, kind)
+                yield file
+        except InputError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+                ValueError) as error:  # fmt: skip
+            guarded.require_sound(path)
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise bad_file(path, f"a broken file ({reason})", kind, remedy) from error
+        guarded.require_sound(path)
 
 
-def require_sound_heaps(path: str | Path) -> None:
-    """Raise where HDF5 would go round in circles: its global heaps, which hold texts, are a list of lengths.
+class _Guarded(io.RawIOBase):
+    """A file that gives HDF5 no global heap in which it would go round in circles.
 
-    HDF5 1.14 steps from one object to the next by its length without asking whether that is 0, or becomes 0 by
-    overflow, and then never returns.
+    Such a heap holds texts and is a list of lengths. HDF5 1.14 steps from one to the next without asking whether a
+    length is 0, or becomes 0 by overflow, and then never returns. Each block is looked through before the first byte
+    of it is given away, so that a header costs little, however large the file.
+    """
+
+    def __init__(self, file: BufferedReader, size: int):
+        super().__init__()
+        self._file, self._size, self._at = file, size, 0
+        self._seen: set[int] = set()
+        self._texts, self._sound = 0, True
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer) -> int:
+        """Fill the buffer; with zeros, which are no HDF5, from where the file ends or if it has an unsound heap.
+
+        An exception would have to find its way through HDF5's own code.
+        """
+        view = memoryview(buffer).cast("B")
+        start, end = self._at, min(self._at + len(view), self._size)
+        for block in range(start // _BLOCK, -(-end // _BLOCK)):
+            if self._sound and block not in self._seen:
+                self._seen.add(block)
+                self.look_through(block * _BLOCK)
+        count = 0
+        if self._sound and start < end:
+            self._file.seek(start)
+            count = self._file.readinto(view[: end - start])
+        view[count:] = bytes(len(view) - count)
+        self._at = start + len(view)
+        return len(view)
+
+    def look_through(self, start: int):
+        """Notice unsound heaps that begin in a block."""
+        self._file.seek(start)
+        block = self._file.read(_BLOCK + len(_HEAP) - 1)
+        at = block.find(_HEAP)
+        while at >= 0 and self._sound:
+            self._sound = self._sound_heap(start + at)
+            at = block.find(_HEAP, at + 1)
+
+    def require_sound(self, path: str | Path):
+        """Raise if anything unsound has been met."""
+        if not self._sound:
+            raise bad_file(path, "a broken list of texts", "a whole HDF5 file", "copy it again")
+
+    def _sound_heap(self, start: int) -> bool:
+        end = start + struct.unpack("<8xQ", self._exactly(start, 16))[0]
+        if end > self._size:
+            return True  # HDF5 notices by itself
+        at = start + 16
+        while at + 16 <= end:
+            index, length = struct.unpack("<H6xQ", self._exactly(at, 16))
+            step = 16 + -(-length // 8) * 8 if index else length
+            self._texts += 1
+            if not 16 <= step <= end - at or self._texts > _MOST_TEXTS:
+                return False
+            at += step
+        return True
+
+    def _exactly(self, start: int, count: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(count).ljust(count, b"\xff")
+
+
+def _require_usual_sizes(path: str | Path, file: h5py.File, kind: str) -> None:
+    """Raise where lengths have other than eight bytes: a heap would be another list than the one looked through."""
+    if file.id.get_create_plist().get_sizes() != _SIZES:
+        raise bad_file(path, "HDF5 with lengths of unusual size", kind, "write it again with the usual settings")
+
+
+def require_harmless(path: str | Path, kind: str) -> None:
+    """Raise unless a library may read a file that asks nothing: neither of heaps nor of what lies elsewhere.
+
+    Args:
+        path: the file.
+        kind: what it should be, for the message.
 
     Raises:
-        InputError: missing, no ordinary file, or with such a heap.
+        InputError: as `open_hdf5` and `require_own`.
     """
-    with open_input(path) as (file, size):
-        if not size:
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            start = data.find(_HEAP)
-            while start >= 0:
-                if not _sound_heap(data, start):
-                    raise bad_file(path, "a broken list of texts", "a whole HDF5 file", "copy it again")
-                start = data.find(_HEAP, start + 1)
-
-
-def _sound_heap(data: mmap.mmap, start: int) -> bool:
-    if start + 16 > len(data):
-        return True  # HDF5 notices by itself
-    end = start + struct.unpack_from("<Q", data, start + 8)[0]
-    at = start + 16
-    while at + 16 <= min(end, len(data)):
-        index, _, _, length = struct.unpack_from("<HHIQ", data, at)
-        step = 16 + -(-length // 8) * 8 if index else length
-        if not 16 <= step <= end - at:
-            return False
-        at += step
-    return True
+    with open_input(path) as (plain, size):
+        guarded = _Guarded(plain, size)
+        for start in range(0, size, _BLOCK):
+            guarded.look_through(start)
+        guarded.require_sound(path)
+    with open_hdf5(path, kind) as file:
+        require_own(path, file, kind)
 
 
 def own_object(file: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | None:
@@ -139,6 +220,21 @@ def load_dataset(path, file: h5py.Group, name: str, dtype: type | None, kind: st
     return dataset[()]
 
 
+def scale_and_rate(path, file: h5py.File) -> tuple[tuple[float, float] | None, float | None]:
+    """``spacing_mm`` (row, column) and ``frame_rate_hz`` of a file of this project; None where it has none.
+
+    Raises:
+        InputError: they are not positive numbers.
+    """
+    spacing, rate = file.attrs.get("spacing_mm"), file.attrs.get("frame_rate_hz")
+    if spacing is not None and (np.shape(spacing) != (2,) or not all(0 < float(s) < np.inf for s in spacing)):
+        raise bad_file(path, f"spacing_mm {spacing}", "two positive numbers (row, column)")
+    if rate is not None and not 0 < float(rate) < np.inf:
+        raise bad_file(path, f"frame_rate_hz {rate}", "a positive number")
+    scale = None if spacing is None else (float(spacing[0]), float(spacing[1]))
+    return scale, None if rate is None else float(rate)
+
+
 def require_own(path, group: h5py.Group, kind: str, depth: int = 0) -> None:
     """Raise unless all that lies in a group lies in this very file, before a library reads it that asks nothing.
 
@@ -162,17 +258,29 @@ def require_own(path, group: h5py.Group, kind: str, depth: int = 0) -> None:
 
 
 def _require_room(path, name: str, dataset: h5py.Dataset) -> None:
-    stored = min(dataset.id.get_storage_size(), Path(dataset.file.filename).stat().st_size)
-    chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
-    if dataset.nbytes > min(stored * _DEFLATE_LIMIT, _MOST_BYTES) or chunk > max(_CHUNK_BYTES, 2 * dataset.nbytes):
-        raise bad_file(path, f"{stored:,} bytes of {name!r}", f"enough for shape {dataset.shape}", "write it again")
-    if dataset.chunks and not _sound_chunks(dataset):
-        raise bad_file(path, f"a broken chunk of {name!r}", "whole data", "copy it again")
+    """Raise where a dataset claims more than its bytes can hold; what was never written needs none, up to a limit."""
+    stored = min(dataset.id.get_storage_size(), dataset.file.id.get_filesize())
+    most = stored or _MOST_UNWRITTEN
+    too_few = bad_file(path, f"{stored:,} bytes of {name!r}", f"enough for shape {dataset.shape}", "write it again")
+    if dataset.chunks:
+        most = max(stored * _DEFLATE_LIMIT, _MOST_UNWRITTEN)
+        chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize
+        if dataset.id.get_num_chunks() * chunk > stored * _DEFLATE_LIMIT or chunk > max(
+            _CHUNK_BYTES, 2 * dataset.nbytes
+        ):
+            raise too_few
+        count = math.prod(-(-side // step) for side, step in zip(dataset.shape, dataset.chunks, strict=True))
+        if count > _MOST_CHUNKS:
+            raise bad_file(path, f"{name!r} in {count:,} chunks", f"at most {_MOST_CHUNKS:,}", "write larger ones")
+        if not _sound_chunks(dataset):
+            raise bad_file(path, f"a broken chunk of {name!r}", "whole data", "copy it again")
+    if dataset.nbytes > min(most, _MOST_BYTES):
+        raise too_few
 
 
 def _sound_chunks(dataset: h5py.Dataset) -> bool:
     """Whether each chunk has bytes within the file: HDF5 1.14 crashes on a checksum that has nothing before it."""
-    size = Path(dataset.file.filename).stat().st_size
+    size = dataset.file.id.get_filesize()
     whole = math.prod(dataset.chunks) * dataset.dtype.itemsize
     filtered = dataset.id.get_create_plist().get_nfilters() > 0
     broken = []

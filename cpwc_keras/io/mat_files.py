@@ -20,9 +20,10 @@ import h5py
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.io.hdf5_input import load_dataset, own_object
+from cpwc_keras.io.hdf5_input import load_dataset, open_hdf5, own_object
 from cpwc_keras.io.input_file import open_input
 
+_KIND = "numbers in a whole .mat file"
 _HEADER_BYTES = 128
 _COMPRESSED, _MATRIX = 15, 14
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -59,7 +60,7 @@ def mat_shape(path: str | Path, name: str) -> tuple[int, ...]:
     """
     with _errors_named(path):
         if h5py.is_hdf5(path):
-            with h5py.File(path, "r") as file:
+            with open_hdf5(path, _KIND, "copy it again") as file:
                 dataset = own_object(file, name)
                 return tuple(dataset.shape[::-1]) if isinstance(dataset, h5py.Dataset) else ()
         return next((shape for variable, shape, _ in _variables(path) if variable == name), ())
@@ -78,17 +79,17 @@ def _errors_named(path) -> Iterator[None]:
     except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError,
             struct.error, zlib.error) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:200]
-        raise bad_file(path, f"a broken file ({reason})", "numbers in a whole .mat file", "copy it again") from error
+        raise bad_file(path, f"a broken file ({reason})", _KIND, "copy it again") from error
 
 
 def _read_hdf5(path, names) -> dict[str, np.ndarray]:
     values = {}
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, _KIND, "copy it again") as file:
         for name in names:
             place = name.replace(".", "/")
             dataset = own_object(file, place)
             if isinstance(dataset, h5py.Dataset) and dataset.dtype.kind in "iuf":
-                values[name] = load_dataset(path, file, place, None, "numbers in a .mat file").T
+                values[name] = load_dataset(path, file, place, None, _KIND).T
     return values
 
 

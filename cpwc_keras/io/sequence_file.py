@@ -29,7 +29,7 @@ import numpy as np
 
 from cpwc_keras.errors import bad_file
 from cpwc_keras.files import atomic_path, hdf5_in_memory
-from cpwc_keras.io.hdf5_input import load_dataset, open_hdf5, own_dataset
+from cpwc_keras.io.hdf5_input import load_dataset, open_hdf5, own_dataset, scale_and_rate
 from cpwc_keras.io.sector import require_moderate
 from cpwc_keras.types import MESH_SHAPE, CineLoop, Sequence
 
@@ -132,13 +132,15 @@ def read_sequence(path: str | Path) -> Sequence:
         header = _header(path, file)
         frames, height, width = header.shape
         require_moderate(path, math.prod(header.shape), Path(path).stat().st_size)
-        there = [name for name in _DATASETS if file.id.links.exists(name.encode())]
-        stored = {name: load_dataset(path, file, name, _TYPES[name]) for name in there}
-        expected = {"labels": header.shape, "sector": (height, width), "mesh": (frames, *MESH_SHAPE, 2)}
+        expected = {"frames": header.shape, "labels": header.shape, "sector": (height, width)}
+        expected |= {"mesh": (frames, *MESH_SHAPE, 2)}
         expected |= {"flows": (frames - 1, height, width, 2), "masks": (frames - 1, height, width)}
-        for name, values in stored.items():
-            if name in expected and values.shape != expected[name]:
-                raise bad_file(path, f"{name} of shape {values.shape}", f"{expected[name]} for {frames} frames")
+        there = [name for name in _DATASETS if file.id.links.exists(name.encode())]
+        for name in there:  # before any is unpacked
+            shape = own_dataset(path, file, name).shape
+            if shape != expected[name]:
+                raise bad_file(path, f"{name} of shape {shape}", f"{expected[name]} for {frames} frames")
+        stored = {name: load_dataset(path, file, name, _TYPES[name]) for name in there}
     if "mesh" in stored and np.isinf(stored["mesh"]).any():
         raise bad_file(path, "infinite mesh coordinates", "pixels, or NaN where a node is not known")
     if "flows" in stored and not np.isfinite(stored["flows"]).all():
@@ -190,11 +192,7 @@ def _header(path, file: h5py.File) -> SequenceHeader:
     there = {name for name in _DATASETS if file.id.links.exists(name.encode())}  # `in` would follow links elsewhere
     if ("mesh" in there) == ("flows" in there) or ("flows" in there) != ("masks" in there):
         raise bad_file(path, f"the datasets {sorted(there)}", "either 'mesh', or 'flows' with 'masks'")
-    spacing, rate = file.attrs.get("spacing_mm"), file.attrs.get("frame_rate_hz")
-    if spacing is not None and (np.shape(spacing) != (2,) or not all(0 < float(s) < np.inf for s in spacing)):
-        raise bad_file(path, f"spacing_mm {spacing}", "two positive numbers (row, column)")
-    if rate is not None and not 0 < float(rate) < np.inf:
-        raise bad_file(path, f"frame_rate_hz {rate}", "a positive number")
+    spacing, rate = scale_and_rate(path, file)
     instants = {name: None if (value := file.attrs.get(name)) is None else int(value) for name in ("ed", "es")}
     for name, instant in instants.items():
         if instant is not None and not 0 <= instant < shape[0]:
@@ -202,8 +200,8 @@ def _header(path, file: h5py.File) -> SequenceHeader:
     return SequenceHeader(
         shape=shape,
         motion="mesh" if "mesh" in there else "flows",
-        spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        frame_rate_hz=None if rate is None else float(rate),
+        spacing_mm=spacing,
+        frame_rate_hz=rate,
         notes=tuple(line for line in str(file.attrs.get("notes", "")).split("\n") if line),
         attributes={name: value for name, value in file.attrs.items() if name not in _OWN},
         ed=instants["ed"],

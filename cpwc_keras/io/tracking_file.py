@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import h5py
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.io.hdf5_input import load_dataset
+from cpwc_keras.io.hdf5_input import load_dataset, open_hdf5, own_dataset, scale_and_rate
+from cpwc_keras.io.sector import require_moderate
 
 FORMAT = "cpwc-keras tracking"
 _KIND = "a tracking.h5 of this package"
@@ -38,34 +40,39 @@ def read_tracked_motion(path: str | Path) -> TrackedMotion:
     Raises:
         InputError: missing, broken, of another format, or without dense motion.
     """
-    if not Path(path).is_file():
-        raise bad_file(path, "no file", _KIND)
+    with open_hdf5(path, _KIND, "track again") as file:
+        return _read(path, file)
+
+
+def is_tracked_motion(path: str | Path) -> bool:
+    """Whether a file is such a one, by what it says of itself; False for what cannot be opened."""
     try:
-        with h5py.File(path, "r") as file:
-            return _read(path, file)
+        with open_hdf5(path, _KIND) as file:
+            return _is_ours(file)
     except InputError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # whatever HDF5 makes of a broken file
-        raise bad_file(path, f"a broken file ({error})", _KIND, "track again") from error
+        return False
+
+
+def _is_ours(file: h5py.File) -> bool:
+    found = file.attrs.get("format")
+    return isinstance(found, str) and found == FORMAT
 
 
 def _read(path, file: h5py.File) -> TrackedMotion:
-    if file.attrs.get("format") != FORMAT:
+    if not _is_ours(file):
         raise bad_file(path, f"format {file.attrs.get('format')}", _KIND)
-    if "flow" not in file:
+    if not file.id.links.exists(b"flow"):  # `in` would follow a link elsewhere
         found, remedy = "no dense motion", "track with --dense-flow (keep_flow=True)"
         raise bad_file(path, found, "the motion of every pixel", remedy)
+    flow_shape, points_shape = (own_dataset(path, file, name, _KIND).shape for name in ("flow", "points"))
+    fit = len(flow_shape) == 4 and flow_shape[3] == 2 and len(points_shape) in (3, 4) and points_shape[-1] == 2
+    if not fit or min(*flow_shape, *points_shape) < 1 or points_shape[0] != flow_shape[0] + 1:
+        raise bad_file(path, f"flow of shape {flow_shape} with points {points_shape}", "(T-1, H, W, 2) with (T, N, 2)")
+    for shape in (flow_shape, points_shape):
+        require_moderate(path, math.prod(shape[:-1]), Path(path).stat().st_size)
+    spacing, rate = scale_and_rate(path, file)
     flows = load_dataset(path, file, "flow", np.float32, _KIND)
     points = load_dataset(path, file, "points", np.float32, _KIND)
-    contours = points[:, :, 0] if points.ndim == 4 else points
-    if flows.ndim != 4 or flows.shape[-1] != 2 or contours.shape[::2] != (len(flows) + 1, 2):
-        raise bad_file(path, f"flow of shape {flows.shape} with points {points.shape}", "(T-1, H, W, 2) with (T, N, 2)")
-    spacing, rate = file.attrs.get("spacing_mm"), file.attrs.get("frame_rate_hz")
-    if spacing is not None and (np.shape(spacing) != (2,) or not all(0 < float(s) < np.inf for s in spacing)):
-        raise bad_file(path, f"spacing_mm {spacing}", "two positive numbers (row, column)")
-    return TrackedMotion(
-        flows,
-        contours,
-        None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        None if rate is None else float(rate),
-    )
+    if not np.isfinite(flows).all():
+        raise bad_file(path, "NaN or infinite flow", "finite pixels", "track again")
+    return TrackedMotion(flows, points[:, :, 0] if points.ndim == 4 else points, spacing, rate)

@@ -12,7 +12,7 @@ import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import atomic_hdf5
-from cpwc_keras.io.hdf5_input import load_dataset, open_hdf5, own_object, require_own
+from cpwc_keras.io.hdf5_input import load_dataset, open_hdf5, own_object, require_harmless
 from cpwc_keras.models.c_pwc_net import CPWCNet
 from cpwc_keras.models.convolutions import weights_to_come
 from cpwc_keras.models.echo_pwc_net import EchoPWCNet
@@ -134,7 +134,7 @@ def _load(path: Path, network: PWCNet | None) -> PWCNet:
     with open_hdf5(path, "weights saved by cpwc-keras") as file:
         if file.attrs.get("format") == FORMAT:
             return _read(file, path, network)
-        require_own(path, file, "weights saved by Keras")
+    require_harmless(path, "weights saved by Keras")
     network = network or CPWCNet()
     network.load_weights(path)
     return network
@@ -177,8 +177,7 @@ def _load_keras_model(path: Path, network: PWCNet | None) -> PWCNet:
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder) / "model.weights.h5"
             weights.write_bytes(_member(path, archive, "model.weights.h5", _WEIGHTS_BYTES))
-            with h5py.File(weights, "r") as file:
-                require_own(path, file, "weights saved by Keras")
+            require_harmless(weights, "weights saved by Keras")
             network.load_weights(weights)
     return network
 

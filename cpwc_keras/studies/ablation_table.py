@@ -7,10 +7,9 @@ import dataclasses
 import json
 from pathlib import Path
 
-import h5py
-
 from cpwc_keras.errors import bad_file
 from cpwc_keras.files import atomic_path
+from cpwc_keras.io.hdf5_input import open_hdf5
 from cpwc_keras.io.sequence_file import sequence_header
 from cpwc_keras.models.weights_file import read_card
 from cpwc_keras.record import versions, write_json
@@ -235,7 +234,7 @@ def _test(work: Plan, experiment: Experiment) -> str:
 
 
 def _parameters(path: Path) -> int:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, "weights saved by cpwc-keras") as file:
         return sum(array.size for array in file["weights"].values())
 
 

@@ -39,13 +39,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from cpwc_keras.files import atomic_hdf5
-from cpwc_keras.io.hdf5_input import load_dataset
+from cpwc_keras.io.hdf5_input import load_dataset, open_hdf5
 
-FORMAT, FORMAT_VERSION = "cpwc-keras case result", 1
+FORMAT, FORMAT_VERSION = "cpwc-keras case result", 2
 """The version has to rise whenever a metric or the tracking changes: results of another one are measured anew."""
 
 
@@ -136,7 +135,7 @@ def read_result(path: str | Path, key: str | None = None) -> CaseResult | None:
     if not Path(path).is_file():
         return None
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, "a result") as file:
             made = (file.attrs.get("format"), file.attrs.get("format_version"))
             if made != (FORMAT, FORMAT_VERSION) or key not in (None, file.attrs.get("key")):
                 return None

@@ -18,7 +18,7 @@ def seeds(folder: Path) -> list[Path]:
     import cv2
     import numpy as np
     from dataset_layouts import write_alessandrini, write_camus, write_medicaid, write_ted
-    from fuzz.recordings import sequence_seeds
+    from fuzz.hdf5_files import sequence_seeds
 
     from cpwc_keras.io.flow_files import write_flow
 

@@ -7,7 +7,6 @@ import struct
 import zlib
 from pathlib import Path
 
-import h5py
 import numpy as np
 from fuzz.hostile import BOMB_MB, deflated, gzip_zeros, zlib_zeros
 
@@ -202,95 +201,3 @@ def video_hostile(folder: Path) -> list[Path]:
     (folder / "a.mp4").rename(folder / "other.mp4")
     (folder / "frame%03d.gif").write_bytes((folder / "c.gif").read_bytes())
     return sorted(folder.iterdir())
-
-
-def sequence_seeds(folder: Path) -> list[Path]:
-    from cpwc_keras.io.sequence_file import write_sequence
-    from cpwc_keras.types import CineLoop, Sequence
-
-    sector, labels = np.ones(SHAPE[1:], bool), RNG.integers(0, 4, SHAPE, dtype=np.uint8)
-    about = {"spacing_mm": (0.3, 0.2), "frame_rate_hz": 50.0, "ed": 0, "es": 2, "patient": "p1", "view": "A4C"}
-    loop = CineLoop(GRAY.astype(np.float32) / 255, labels=labels, sector=sector, **about)
-    mesh = RNG.random((3, 36, 5, 2), np.float32) * 20
-    write_sequence(folder / "mesh.h5", Sequence(loop, mesh=mesh), {"licence": "none", "origin": "{}"})
-    flows, masks = RNG.random((2, 20, 24, 2), np.float32), np.ones((2, 20, 24), np.float32)
-    write_sequence(folder / "flows.h5", Sequence(loop, flows=flows, masks=masks))
-    return sorted(folder.glob("*.h5"))
-
-
-def sequence_hostile(folder: Path) -> list[Path]:
-    """HDF5 that lies, lies elsewhere, or unpacks to much."""
-    (seed, *_) = [path for path in sequence_seeds(folder) if path.stem == "mesh"]
-    content = seed.read_bytes()
-    huge = (30_000, 30_000)
-
-    def change(name, edit):
-        path = folder / f"x_{name}.h5"
-        path.write_bytes(content)
-        with h5py.File(path, "r+") as file:
-            edit(file)
-
-    def replaced(name, **options):
-        def edit(file):
-            del file[name]
-            file.create_dataset(name, **options)
-
-        return edit
-
-    def linked(name, link):
-        def edit(file):
-            del file[name]
-            file[name] = link
-
-        return edit
-
-    def attribute(name, value):
-        return lambda file: file.attrs.__setitem__(name, value)
-
-    chunk = {"shape": (3, *huge), "chunks": (1, *huge), "dtype": "u1", "compression": "gzip"}
-
-    def bomb(file):
-        del file["frames"]
-        data = file.create_dataset("frames", **chunk)
-        filled = zlib_zeros(huge[0] * huge[1] >> 20)
-        for index in range(3):
-            data.id.write_direct_chunk((index, 0, 0), filled)
-
-    def big_chunk(file):
-        del file["frames"]
-        side = 11_000
-        options = {"maxshape": (None, None, None), "chunks": (20, side, side), "dtype": "u1", "compression": "gzip"}
-        data = file.create_dataset("frames", shape=SHAPE, **options)
-        data.id.write_direct_chunk((0, 0, 0), zlib_zeros(20 * side * side >> 20))
-
-    def virtual(file):
-        del file["frames"]
-        layout = h5py.VirtualLayout(SHAPE, "u1")
-        layout[:] = h5py.VirtualSource("mesh.h5", "frames", SHAPE)
-        file.create_virtual_dataset("frames", layout)
-
-    import os
-
-    os.mkfifo(folder / "pipe.raw")
-    change("bomb", bomb)
-    change("big_chunk", big_chunk)
-    change("no_storage", replaced("frames", shape=(3, 2**20, 2**20), dtype="u1", chunks=(1, 1024, 1024)))
-    change("virtual", virtual)
-    change("storage", replaced("frames", shape=SHAPE, dtype="u1", external=[(str(folder / "pipe.raw"), 0, 1440)]))
-    change("external", linked("mesh", h5py.ExternalLink("flows.h5", "/frames")))
-    change("fifo", linked("mesh", h5py.ExternalLink(str(folder / "pipe.raw"), "/frames")))
-    change("soft", linked("mesh", h5py.SoftLink("/frames")))
-    change("cycle", linked("mesh", h5py.SoftLink("/mesh")))
-    change("group", lambda file: (file.__delitem__("mesh"), file.create_group("mesh")))
-    change("object", replaced("frames", shape=SHAPE, dtype=h5py.ref_dtype))
-    change("strings", replaced("frames", shape=SHAPE, dtype=h5py.string_dtype()))
-    change("type", lambda file: (file.__delitem__("frames"), file.__setitem__("frames", np.dtype("f8"))))
-    for name in ("ed", "spacing_mm", "frame_rate_hz", "format_version", "format", "patient", "notes", "view"):
-        for number, value in enumerate(
-            (np.inf, np.nan, -1, "x", [1.0, 2.0, 3.0], h5py.Empty("f4"), b"\xff\xfe", 1e300)
-        ):
-            change(f"{name}_{number}", attribute(name, value))
-        change(f"{name}_ref", lambda file, name=name: file.attrs.__setitem__(name, file["frames"].ref))
-        change(f"{name}_record", attribute(name, np.zeros(2, [("a", "i4")])))
-    change("path", attribute("patient", "../../../tmp/escaped"))
-    return sorted(folder.glob("*.h5"))

@@ -178,7 +178,7 @@ def _outcome(read, path: Path) -> tuple[str, str]:
         text = str(error)
         shown = str(InputError(path.name))
         named = any(part in text for part in (shown, shown[:60], shown.removesuffix(path.suffix)))
-        one = "\n" not in text and text.endswith((".", "…")) and len(text) < 2000
+        one = "\n" not in text and text.endswith((".", "…", "?")) and len(text) < 2000
         return (REFUSED, text) if one and (named or path.is_dir()) else ("words", text)
     except MemoryError:
         return "memory", traceback.format_exc()

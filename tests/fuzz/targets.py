@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fuzz import arrays, folders, networks, recordings, texts
+from fuzz import arrays, folders, hdf5_files, networks, recordings, texts
 
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.input_file import read_json
@@ -61,6 +61,16 @@ def _flow(path: Path):
 
     flow, mask = read_flow(path)
     assert np.isfinite(flow).all() and flow.shape == (*mask.shape, 2)
+
+
+def _tracking(path: Path):
+    from cpwc_keras.io.tracking_file import is_tracked_motion, read_tracked_motion
+
+    known = is_tracked_motion(path)
+    motion = read_tracked_motion(path)
+    assert known and np.isfinite(motion.flows).all() and len(motion.contours) == len(motion.flows) + 1
+    assert motion.spacing_mm is None or all(0 < step < np.inf for step in motion.spacing_mm)
+    assert motion.frame_rate_hz is None or 0 < motion.frame_rate_hz < np.inf
 
 
 def _image(path: Path):
@@ -169,7 +179,8 @@ TARGETS = {
     "dicom": Target(_cine, recordings.dicom_seeds, recordings.dicom_hostile),
     "nifti, metaimage": Target(_cine, recordings.medical_seeds, recordings.medical_hostile),
     "video": Target(_cine, recordings.video_seeds, recordings.video_hostile, share=0.3),
-    "sequence": Target(_cine, recordings.sequence_seeds, recordings.sequence_hostile),
+    "sequence": Target(_cine, hdf5_files.sequence_seeds, hdf5_files.sequence_hostile, kept_small=True),
+    "tracking": Target(_tracking, hdf5_files.tracking_seeds, hdf5_files.tracking_hostile, kept_small=True),
     "contour import": Target(_contour, texts.contour_seeds, texts.contour_hostile, kept_small=True, share=1.5),
     "contour file": Target(_contour_file, texts.contour_seeds, texts.contour_hostile, share=0.5),
     "flow": Target(_flow, arrays.flow_seeds, arrays.flow_hostile),

@@ -8,7 +8,7 @@ import pytest
 
 CAMPAIGN = Path(__file__).with_name("campaign.py")
 LIGHT = (
-    "dicom", "nifti, metaimage", "sequence", "contour import", "flow", "image", "mat", "experiment",
+    "dicom", "nifti, metaimage", "sequence", "tracking", "contour import", "flow", "image", "mat", "experiment",
     "record", "dataset",
 )  # fmt: skip
 """Those that start no programs and build no networks."""
