@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from cpwc_keras.errors import bad_file
-from cpwc_keras.io.contours import FORMAT, MAX_POINTS, read_contour
+from cpwc_keras.io.contours import FORMAT, MAX_POINTS, parse_contour
 from cpwc_keras.io.input_file import read_json, read_text
 
 _MAX_BYTES, _MAX_JSON_BYTES = 64 << 20, 16 << 20
@@ -77,9 +77,9 @@ def _json_outlines(path: Path, content) -> list[Outline]:
     if not isinstance(content, dict):
         raise bad_file(path, "a single value", _EXPECTED)
     if content.get("format") == FORMAT:
-        own = read_contour(path)
+        own, closed = parse_contour(path)
         form = "this project's contour file"
-        return [Outline(own.points, form, False, "", "", own.image_size, own.frame, own.es_frame, False, own.note)]
+        return [Outline(own.points, form, closed, "", "", own.image_size, own.frame, own.es_frame, False, own.note)]
     if "markups" in content:
         remedy = "export the points as CSV in mm from the image's corner and give --mm"
         raise bad_file(path, "3D Slicer markups, in coordinates of the patient", "coordinates of the image", remedy)

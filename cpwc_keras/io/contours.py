@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from cpwc_keras.curves import distance_along, segment_lengths
-from cpwc_keras.errors import bad_file
+from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import MADE_WITH
 from cpwc_keras.io.input_file import open_input
 from cpwc_keras.record import write_json
@@ -39,6 +39,11 @@ MAX_POINTS = 2000
 """Points of a contour: no one draws so many, and whether it crosses itself is asked of each pair of its sides."""
 
 _FARTHEST = 1e6
+
+_MEET = 0.02
+"""Ends closer than this fraction of a contour's length meet: it is closed."""
+
+_MAKE = "`cpwc-keras contour` makes one from a mask or another tool's file, `cpwc-keras app` lets you draw it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +73,34 @@ def read_contour(path: str | Path) -> Contour:
     Raises:
         InputError: missing, not JSON, of another format or version, closed, or with points that are no points.
     """
+    contour, closed = parse_contour(path)
+    if closed:
+        raise _closed(path)
+    check_points(contour.points, path)
+    return contour
+
+
+def parse_contour(path: str | Path) -> tuple[Contour, bool]:
+    """What a contour file holds, also where it is a curve that `track` cannot take: closed, or one that crosses itself.
+
+    Returns:
+        the contour, and whether the file or its points say that it is closed.
+
+    Raises:
+        InputError: missing, not JSON, of another format or version, or with points that are no points.
+    """
     with open_input(path) as (file, size):
         if size > _MAX_BYTES:
             raise bad_file(path, f"{size:,} bytes", f"a contour file of at most {_MAX_BYTES:,}")
         try:
             content = json.loads(file.read().decode("utf-8"))
         except (ValueError, RecursionError) as error:
-            raise bad_file(path, "no valid JSON", f'a contour file ({{"format": "{FORMAT}", …}})') from error
+            raise bad_file(path, "no valid JSON", f'a contour file ({{"format": "{FORMAT}", …}})', _MAKE) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         found = "something else"
         if isinstance(content, dict) and "format" in content:
             found = f"format {content.get('format')!r} version {content.get('version')!r}"
-        raise bad_file(path, found, f"a contour file, of format {FORMAT!r} and version {VERSION}")
-    if content.get("closed", False) is not False:
-        raise bad_file(path, "a closed contour", "an open one, from the septal to the lateral base")
+        raise bad_file(path, found, f"a contour file, of format {FORMAT!r} and version {VERSION}", _MAKE)
     try:
         points = np.array(content["points"], np.float64)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -94,8 +113,8 @@ def read_contour(path: str | Path) -> Contour:
         str(content.get("note", "")),
         str(path),
     )
-    check_points(contour.points, path)
-    return contour
+    _check_numbers(contour.points, path)
+    return contour, content.get("closed", False) is not False or _ends_meet(contour.points)
 
 
 def write_contour(path: str | Path, contour: Contour) -> None:
@@ -125,9 +144,23 @@ def check_points(points: np.ndarray, name: str | Path = "The contour") -> None:
         name: what the message calls it.
 
     Raises:
-        InputError: of another shape, fewer than two points, not finite, two equal neighbours, or crossing itself.
+        InputError: of another shape, fewer than two points, not finite, two equal neighbours, closed, or crossing
+            itself.
     """
     points = np.asarray(points)
+    _check_numbers(points, name)
+    if (points[1:] == points[:-1]).all(axis=1).any():
+        raise bad_file(name, "the same point twice in a row", "points that differ", "remove one of them")
+    if _ends_meet(points):
+        raise _closed(name)
+    if (crossing := _first_crossing(points)) is not None:
+        first, second = crossing
+        found = f"a contour that crosses itself (after points {first + 1} and {second + 1})"
+        raise bad_file(name, found, "one that does not", "check the order of the points")
+
+
+def _check_numbers(points: np.ndarray, name: str | Path) -> None:
+    """Whether these are points of an image at all."""
     if points.ndim != 2 or points.shape[1] != 2 or not np.issubdtype(points.dtype, np.number):
         raise bad_file(name, f"points of shape {points.shape}", "(N, 2), one (x, y) for each point")
     if len(points) > MAX_POINTS:
@@ -139,15 +172,16 @@ def check_points(points: np.ndarray, name: str | Path = "The contour") -> None:
         raise bad_file(name, "a NaN or infinite coordinate", "pixels")
     if np.abs(points).max() > _FARTHEST:
         raise bad_file(name, f"a coordinate of {np.abs(points).max():g}", "pixels of an image")
-    if (points[1:] == points[:-1]).all(axis=1).any():
-        raise bad_file(name, "the same point twice in a row", "points that differ", "remove one of them")
-    if len(points) > 2 and np.linalg.norm(points[0] - points[-1]) < 0.02 * distance_along(points)[-1]:
-        found = "a closed contour, whose ends meet"
-        raise bad_file(name, found, "one that is open between the septal and the lateral base", "leave the base out")
-    if (crossing := _first_crossing(points)) is not None:
-        first, second = crossing
-        found = f"a contour that crosses itself (after points {first + 1} and {second + 1})"
-        raise bad_file(name, found, "one that does not", "check the order of the points")
+
+
+def _ends_meet(points: np.ndarray) -> bool:
+    return len(points) > 2 and bool(np.linalg.norm(points[0] - points[-1]) < _MEET * distance_along(points)[-1])
+
+
+def _closed(name: str | Path) -> InputError:
+    expected = "one that is open between the septal and the lateral base"
+    remedy = "`cpwc-keras contour` opens it, `cpwc-keras app` lets you draw another"
+    return bad_file(name, "a closed contour, whose ends meet", expected, remedy)
 
 
 def check_against(contour: Contour, loop: CineLoop) -> None:
@@ -160,17 +194,19 @@ def check_against(contour: Contour, loop: CineLoop) -> None:
     height, width = loop.frames.shape[1:]
     if contour.image_size is not None and tuple(contour.image_size) != (height, width):
         found = f"a contour drawn on a {contour.image_size[0]}×{contour.image_size[1]} image"
-        remedy = "draw it on the loop as `cpwc_keras.read` gives it (a DICOM is cropped to its ultrasound region)"
-        raise bad_file(name, found, f"{height}×{width} like the loop", remedy)
+        expected = f"{height}×{width} like the loop, which for a DICOM is its ultrasound region"
+        raise bad_file(name, found, expected, f"for this loop, {_MAKE}")
     outside = ((contour.points < 0) | (contour.points > [width - 1, height - 1])).any(axis=1)
     if outside.any():
         index = int(np.argmax(outside))
         x, y = contour.points[index]
         found = f"point {index + 1} at ({x:g}, {y:g})"
-        raise bad_file(name, found, f"points (x, y) within the image, 0-{width - 1} and 0-{height - 1}")
+        expected = f"points (x, y) within the image, 0-{width - 1} and 0-{height - 1}"
+        raise bad_file(name, found, expected, f"if the contour is of another recording: {_MAKE}")
     for what, frame in (("end-diastolic", contour.frame), ("end-systolic", contour.es_frame)):
         if frame is not None and not 0 <= frame < len(loop):
-            raise bad_file(name, f"the {what} frame {frame}", f"one of the loop's frames, 0-{len(loop) - 1}")
+            expected = f"one of the loop's frames, 0-{len(loop) - 1}"
+            raise bad_file(name, f"the {what} frame {frame}", expected, f"for this loop, {_MAKE}")
 
 
 def resample(points: np.ndarray, n: int) -> np.ndarray:

@@ -63,6 +63,8 @@ FOREIGN = {
     "double clicks": np.repeat(ARCH, 2, axis=0).tolist(),
     "almost closed": [*ARCH.tolist(), (ARCH[0] + 1e-9).tolist()],
     "closed list": [*ARCH.tolist(), ARCH[0].tolist()],
+    "own, closed": {"format": "cpwc-keras contour", "version": 1, "points": [*ARCH.tolist(), ARCH[0].tolist()]},
+    "own, said to be closed": {"format": "cpwc-keras contour", "version": 1, "points": ARCH.tolist(), "closed": True},
     "LabelMe polygon": labelme(np.roll(ARCH, 13, axis=0)),
     "LabelMe line": labelme(kind="linestrip"),
     "VIA": via(np.roll(ARCH, 5, axis=0)),
