@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cpwc_keras.errors import InputError
+    from cpwc_keras.errors import InputError, TrackingWarning
     from cpwc_keras.inspection import inspect_flow
     from cpwc_keras.io.cine import read
     from cpwc_keras.io.contours import Contour, read_contour, write_contour
@@ -41,6 +41,7 @@ _LAZY = {
     "Contour": "cpwc_keras.io.contours",
     "InputError": "cpwc_keras.errors",
     "TrackingResult": "cpwc_keras.tracking.result",
+    "TrackingWarning": "cpwc_keras.errors",
     "estimate_flow": "cpwc_keras.tracking.pair",
     "inspect_flow": "cpwc_keras.inspection",
     "list_presets": "cpwc_keras.models.presets",
@@ -55,6 +56,7 @@ __all__ = [
     "Contour",
     "InputError",
     "TrackingResult",
+    "TrackingWarning",
     "__version__",
     "estimate_flow",
     "inspect_flow",

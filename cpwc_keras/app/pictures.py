@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from cpwc_keras.app.session import Session
-from cpwc_keras.tracking.cine import TrackingResult, lost_contour
+from cpwc_keras.tracking.result import TrackingResult
 from cpwc_keras.types import CineLoop
 from cpwc_keras.viz.flow import draw_arrows, flow_to_color
 from cpwc_keras.viz.one_page import write_page
@@ -127,8 +127,7 @@ def headline(result: TrackingResult) -> str:
     cards.append(
         ("Disagreement", f"{result.median_disagreement:.2f} {result.unit}", "a step, forward against backward")
     )
-    lost = lost_contour(result.strain)
-    warning = f"<p class='lost'>Do not use these numbers. {html.escape(lost)}</p>" if lost else ""
+    warning = f"<p class='lost'>Do not use these numbers. {html.escape(result.lost)}</p>" if result.lost else ""
     body = "".join(
         f"<div class='card'><span>{name}</span><strong>{html.escape(value)}</strong>"
         f"<small>{html.escape(meaning)}</small></div>"
@@ -230,6 +229,7 @@ def _curves(result: TrackingResult, figure=None):
     return strain_figure(
         result.strain, result.mapse, result.length, result.disagreement.reshape(len(result), -1), result.ed, result.es,
         result.unit, result.frame_rate_hz, excursion=result.annular_excursion, figure=figure,
+        systole_start=result.systole_start,
     )  # fmt: skip
 
 

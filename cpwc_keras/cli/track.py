@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from cpwc_keras.cli.options import precision_option, reach_option
+from cpwc_keras.cli.options import Choice, precision_option, reach_option
 from cpwc_keras.quiet import import_keras_quietly
 
 _tracker = click.option(
@@ -25,7 +26,7 @@ _composition = click.option(
 )
 _engine = click.option(
     "--engine",
-    type=click.Choice(["keras", "openvino", "onnx"]),
+    type=Choice(["keras", "openvino", "onnx"]),
     default="keras",
     show_default=True,
     help="What runs the network. For another one it is exported once, which takes a minute, and kept in a cache "
@@ -117,6 +118,7 @@ def _track(
     from rich.console import Console
 
     from cpwc_keras.cli.progress import progress_bar
+    from cpwc_keras.errors import TrackingWarning
     from cpwc_keras.files import locked_folder
     from cpwc_keras.io.cine import read
     from cpwc_keras.io.contours import read_contour
@@ -126,12 +128,13 @@ def _track(
     from cpwc_keras.tracking.output import write_results
     from cpwc_keras.tracking.pair import as_tracker, names_network
 
+    warnings.simplefilter("ignore", TrackingWarning)  # `_show` says it
     # All that can be wrong is found before anything is printed or created.
     contour = read_contour(contour_path) if contour_path else demo_contour()
     spacing = tuple(spacing or ()) or None
     loop = read(path, spacing_mm=spacing, frame_rate_hz=frame_rate)
     digest = sha256(path)  # now: it may be another file by the time the results are written
-    contour = place_contour(loop, contour, ed, es)
+    contour = place_contour(loop, contour, ed, es, ("--ed", "--es"))
     console = Console(markup=False)
     if names_network(tracker) and engine == "keras":
         import_keras_quietly()
@@ -163,8 +166,6 @@ def _track(
 def _show(console, result, files):
     from rich.table import Table
 
-    from cpwc_keras.tracking.cine import lost_contour
-
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="left")
     table.add_column(justify="right", style="bold")
@@ -172,8 +173,8 @@ def _show(console, result, files):
     for row in result.describe():
         table.add_row(*row)
     console.print()
-    if lost := lost_contour(result.strain):
-        console.print(f"Do not use these numbers. {lost}\n", style="red")
+    if result.lost:
+        console.print(f"Do not use these numbers. {result.lost}\n", style="red")
     console.print(table)
     if result.notes:
         console.print("\nMind:")

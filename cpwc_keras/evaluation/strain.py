@@ -25,6 +25,10 @@ SEGMENTS = (
 )
 """The wall of the apical four-chamber view in order along a contour (AHA, 17 segments without the apical cap)."""
 
+_FULL, _EMPTY = 2 / 3, 1 / 3
+"""Of the way between its smallest and its largest area in a stretch of a loop: beyond these a cavity counts as filled
+and as emptied. What lies between them, as noise and the pauses of a failing heart do, is no beat."""
+
 
 def scaled(points: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     """Points or vectors (..., 2) from pixels to mm, as float64; left in pixels without a spacing."""
@@ -145,20 +149,59 @@ def mapse(contours: np.ndarray, spacing_mm: Spacing = None, reference: int = 0, 
 
 
 def peak_systolic(strain: np.ndarray, ed: int, es: int) -> float:
-    """The lowest value between end-diastole and end-systole, both included, whichever comes first in the loop.
+    """The lowest value between end-diastole and end-systole, both included (III-D.2).
 
     Args:
         strain: (T,) in percent.
-        ed: index of the end-diastolic frame.
+        ed: index of the end-diastolic frame with which the systole begins (`systole_start`, where the loop may hold
+            more than one beat).
         es: index of the end-systolic frame.
+
+    Raises:
+        InputError: end-systole lies before end-diastole: between them is diastole.
     """
     return float(strain[peak_systolic_frame(strain, ed, es)])
 
 
 def peak_systolic_frame(strain: np.ndarray, ed: int, es: int) -> int:
     """Index of the frame of `peak_systolic`; the arguments are the same."""
-    first, last = sorted((ed, es))
-    return first + int(np.argmin(strain[first : last + 1]))
+    if es < ed:
+        raise InputError(
+            f"End-systole (frame {es}) lies before end-diastole (frame {ed}), and between them is diastole; give the "
+            "end-diastole before it (`systole_start` finds it)."
+        )
+    return ed + int(np.argmin(strain[ed : es + 1]))
+
+
+def systole_start(area: np.ndarray, ed: int, es: int) -> int:
+    """The end-diastole with which the systole that ends at end-systole begins, in a loop of any number of beats.
+
+    It is `ed`, unless end-systole lies before that in the loop, or the cavity empties, fills and empties once more
+    between the two. Then the frame of the largest cavity in the filling before end-systole is taken, or the first
+    frame of a loop that begins within that systole.
+
+    Args:
+        area: (T,) cavity area, in any unit.
+        ed: index of the end-diastolic frame that strain refers to.
+        es: index of the end-systolic frame.
+
+    Returns:
+        the index of a frame, at most `es`.
+    """
+    first = ed if ed <= es else 0
+    before = np.asarray(area[first : es + 1], np.float64)
+    fall = np.ptp(before)
+    if not fall:
+        return first
+    filled = (before - before.min()) / fall
+    if ed <= es and filled[-1] > _EMPTY:  # marked elsewhere than at the end of a contraction: it is taken at its word
+        return ed
+    last_full = int(np.flatnonzero(filled > _FULL)[-1])
+    emptied = np.flatnonzero(filled[:last_full] < _EMPTY)
+    if ed <= es and not len(emptied):
+        return ed
+    begin = int(emptied[-1]) + 1 if len(emptied) else 0
+    return first + begin + int(np.argmax(filled[begin : last_full + 1]))
 
 
 def estimate_es(area: np.ndarray, ed: int) -> int:

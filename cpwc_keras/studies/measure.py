@@ -18,8 +18,9 @@ from cpwc_keras.studies.cases import Case, contour_of
 from cpwc_keras.studies.references import drawn_contours, instants, true_contours, wall_points
 from cpwc_keras.studies.results import CaseResult
 from cpwc_keras.tracking.carry import Step, carry, require_reach
-from cpwc_keras.tracking.cine import CONTOUR_POINTS, PLAUSIBLE_STRAIN, place_contour
+from cpwc_keras.tracking.cine import CONTOUR_POINTS, place_contour
 from cpwc_keras.tracking.composition import compose, sample_flow
+from cpwc_keras.tracking.description import PLAUSIBLE_STRAIN
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker
 from cpwc_keras.types import CineLoop, Sequence
 
@@ -218,7 +219,7 @@ def _contour_numbers(
         curves[f"strain{suffix}"] = strain.longitudinal_strain(points, spacing_mm, ed)
         curves[f"mapse{suffix}"] = strain.mapse(points, spacing_mm, ed, material)
         if es is not None and known[es]:
-            systole = [t for t in range(min(ed, es), max(ed, es) + 1) if known[t]]
+            systole = [t for t in range(_systole_start(references, ed, es), es + 1) if known[t]]
             scalars[f"gls{suffix}_percent"] = float(curves[f"strain{suffix}"][systole].min())
             scalars[f"mapse{suffix}_percent"] = float(curves[f"mapse{suffix}"][systole].min())
     if segments:
@@ -227,6 +228,13 @@ def _contour_numbers(
         if es is not None:
             scalars["segments_mae_percent"] = float(np.abs(curves["segments"] - curves["segments_true"])[es].mean())
     return scalars, curves
+
+
+def _systole_start(references: np.ndarray, ed: int, es: int) -> int:
+    """Where the systole of GLS and MAPSE begins; it ends at end-systole, and is the same for every tracker."""
+    if np.isfinite(references).all():
+        return strain.systole_start(strain.cavity_area(references), ed, es)
+    return min(ed, es)
 
 
 def _unlabelled(result: CaseResult, case: Case, loop: CineLoop, run: Tracker, settings: MeasureSettings) -> CaseResult:

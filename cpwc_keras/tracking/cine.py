@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from cpwc_keras.errors import InputError
+from cpwc_keras.errors import InputError, TrackingWarning
 from cpwc_keras.evaluation import strain as indices
 from cpwc_keras.io.cine import read
 from cpwc_keras.io.contours import Contour, check_against, check_points, read_contour, resample
 from cpwc_keras.tracking.carry import REACH, Step, carry, require_reach
+from cpwc_keras.tracking.description import doubts
 from cpwc_keras.tracking.familiarity import familiar_spacing, unfamiliar
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker, as_tracker
 from cpwc_keras.tracking.resampling import resampled
 from cpwc_keras.tracking.result import TrackingResult
 from cpwc_keras.types import MESH_SHAPE, CineLoop
-
-PLAUSIBLE_STRAIN = (-40.0, 20.0)
-"""Percent; a contour whose length changes more has left the wall."""
 
 CONTOUR_POINTS = 36
 """A contour is resampled to as many points as the paper's mesh has along the wall."""
@@ -57,7 +56,8 @@ def track(
         composition: average forward and backward motion.
         frame: index of the end-diastolic frame the contour was drawn on; by default what the contour, else the loop,
             says, else 0.
-        es: index of the end-systolic frame; by default what the contour or loop says, else it is estimated.
+        es: index of the end-systolic frame; by default what the contour or loop says of this beat, else it is
+            estimated (`evaluation.strain.estimate_es`).
         n_points: how many equally spaced points a contour is resampled to; None tracks it as given. A mesh is never
             resampled.
         keep_flow: keep the dense flow from each frame to the next.
@@ -72,6 +72,9 @@ def track(
     Raises:
         InputError: the contour does not fit the loop, a frame index lies beyond it, the tracker is unknown, or the
             reach is less than one frame.
+
+    Warns:
+        TrackingWarning: the contour was lost in some frames, so that the numbers mean nothing; the notes say so, too.
     """
     reach = require_reach(reach)
     if isinstance(loop, str | Path):
@@ -122,36 +125,17 @@ def track(
         engine=getattr(run, "engine", None),
     )
     strange = unfamiliar(loop, points, ranges, ed)
+    if result.lost:
+        warnings.warn(f"Do not use these numbers. {result.lost}", TrackingWarning, stacklevel=2)
     return replace(result, notes=(*loop.notes, *strange, *doubts(result)))
 
 
-def doubts(result: TrackingResult) -> list[str]:
-    """What a reader of the numbers has to know, one sentence each."""
-    found = []
-    if result.es == result.ed:
-        found.append(
-            "The cavity is never smaller than in the frame of the contour: no end-systole was found, and GLS and MAPSE "
-            "mean nothing; check the contour and its frame."
-        )
-    elif result.es < result.ed:
-        found.append("End-systole lies before end-diastole: GLS and MAPSE are those of the beat before the contour's.")
-    lost = lost_contour(result.strain)
-    return [*found, lost] if lost else found
-
-
-def lost_contour(strain: np.ndarray) -> str:
-    """A sentence where a strain curve, (T,) percent, is none of a heart; else ""."""
-    low, high = float(strain.min()), float(strain.max())
-    if PLAUSIBLE_STRAIN[0] <= low and high <= PLAUSIBLE_STRAIN[1]:
-        return ""
-    return (
-        f"The strain runs from {low:.0f} to {high:.0f} %, which no heart does: the contour was lost in some frames; "
-        "look at the video."
-    )
-
-
 def place_contour(
-    loop: CineLoop, contour: Contour | np.ndarray | str | Path, frame: int | None = None, es: int | None = None
+    loop: CineLoop,
+    contour: Contour | np.ndarray | str | Path,
+    frame: int | None = None,
+    es: int | None = None,
+    names: tuple[str, str] = ("frame", "es"),
 ) -> Contour:
     """Settle where tracking starts: all that `track` checks of a contour, without the work.
 
@@ -160,6 +144,7 @@ def place_contour(
         contour: a contour file, a `Contour`, (N, 2) points (x, y), or a mesh (36, 5, 2).
         frame: index of the end-diastolic frame, as for `track`.
         es: index of the end-systolic frame, as for `track`.
+        names: what messages call `frame` and `es`.
 
     Returns:
         the contour (or mesh) with the frames of end-diastole and, where anyone knows it, end-systole settled.
@@ -171,10 +156,18 @@ def place_contour(
         contour = read_contour(contour)
     if not isinstance(contour, Contour):
         contour = Contour(np.asarray(contour, np.float64), loop.ed or 0)
+    for name, index in zip(names, (frame, es), strict=True):
+        if index is not None and not 0 <= index < len(loop):
+            raise InputError(
+                f"{name} {index} is out of range: the loop has {len(loop)} frames, 0 to {len(loop) - 1}; give one of "
+                f"them, or leave {name} out."
+            )
     points = contour.points
     is_mesh = points.shape == (*MESH_SHAPE, 2)
     ed = contour.frame if frame is None else frame
-    es = next((e for e in (es, contour.es_frame, loop.es) if e is not None), None)
+    if es is None:
+        marks = ((contour.frame, contour.es_frame), (loop.ed, loop.es))
+        es = next((mark for of_ed, mark in marks if mark is not None and _of_this_beat(ed, of_ed, mark)), None)
     named = contour.source or "The contour"
     if is_mesh:
         if not np.isfinite(points).all():
@@ -187,3 +180,11 @@ def place_contour(
     if es is not None and es == ed:
         raise InputError(f"{named}: end-systole and end-diastole are both frame {ed}; give two different frames.")
     return replace(contour, frame=ed, es_frame=es)
+
+
+def _of_this_beat(ed: int, marked_ed: int | None, marked_es: int) -> bool:
+    """Whether an end-systole that was marked for one end-diastole is that of another: of one in the same beat."""
+    if marked_ed is None or marked_ed == ed:
+        return True
+    near = abs(ed - marked_ed) < abs(marked_es - marked_ed)
+    return near and (marked_es - ed) * (marked_es - marked_ed) > 0

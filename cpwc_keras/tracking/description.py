@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from html import escape
 
+import numpy as np
+
 from cpwc_keras.tracking.result import TrackingResult
+
+PLAUSIBLE_STRAIN = (-40.0, 20.0)
+"""Percent; a contour whose length changes more has left the wall."""
 
 
 def describe(result: TrackingResult) -> list[tuple[str, str, str]]:
@@ -29,6 +34,50 @@ def describe(result: TrackingResult) -> list[tuple[str, str, str]]:
     ]
 
 
+def doubts(result: TrackingResult) -> list[str]:
+    """What a reader of the numbers has to know, one sentence each.
+
+    Args:
+        result: of `cpwc_keras.track`.
+    """
+    ed, es, start = result.ed, result.es, result.systole_start
+    found = []
+    if es == ed:
+        found.append(
+            "The cavity is never smaller than in the frame of the contour: no end-systole was found, and GLS and MAPSE "
+            "mean nothing; check the contour and its frame."
+        )
+    elif es < ed:
+        cut = " (the loop begins there, perhaps within that systole)" if start == 0 else ""
+        found.append(
+            f"End-systole lies before end-diastole: GLS and MAPSE are those of the systole before the contour's frame, "
+            f"frames {start} to {es}{cut} against frame {ed}."
+        )
+    elif start > ed:
+        found.append(
+            "Between end-diastole and end-systole the cavity empties twice: GLS and MAPSE are those of the later beat, "
+            f"frames {start} to {es} against frame {ed}; mark the end-systole of the contour's own beat."
+        )
+    if result.es_estimated and es != ed and es in (0, len(result) - 1):
+        end = "begin after" if es == 0 else "end before"
+        found.append(
+            f"The cavity is smallest in frame {es}, at the loop's edge: the loop may {end} end-systole, and GLS and "
+            "MAPSE come out too small."
+        )
+    return [*found, result.lost] if result.lost else found
+
+
+def lost_contour(strain: np.ndarray) -> str:
+    """A sentence where a strain curve, (T,) percent, is none of a heart; else ""."""
+    low, high = float(strain.min()), float(strain.max())
+    if PLAUSIBLE_STRAIN[0] <= low and high <= PLAUSIBLE_STRAIN[1]:
+        return ""
+    return (
+        f"The strain runs from {low:.0f} to {high:.0f} %, which no heart does: the contour was lost in some frames; "
+        "look at the video."
+    )
+
+
 def html(result: TrackingResult) -> str:
     """The same as a table of a notebook, with the notes below; whatever the texts hold is escaped."""
     left = 'style="text-align: left"'
@@ -38,4 +87,5 @@ def html(result: TrackingResult) -> str:
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
     mind = f"<p>Mind:</p><ul>{notes}</ul>" if notes else ""
-    return f"<table>{rows}</table>{mind}"
+    lost = f'<p style="color: #c8443a">Do not use these numbers. {escape(result.lost)}</p>' if result.lost else ""
+    return f"{lost}<table>{rows}</table>{mind}"

@@ -138,6 +138,7 @@ def strain_plot(result: TrackingResult, title: str = "") -> Figure:
         result.frame_rate_hz,
         title=title,
         excursion=result.annular_excursion,
+        systole_start=result.systole_start,
     )
 
 

@@ -95,20 +95,35 @@ class TrackingResult:
         """(T,): MAPSE in percent, as the paper computes it."""
         return indices.mapse(self.contours, self.spacing_mm, self.ed)
 
+    @cached_property
+    def systole_start(self) -> int:
+        """The frame with which the systole of `gls` and `peak_mapse` begins; it ends at `es`.
+
+        That is `ed`, unless `es` is of another beat (`evaluation.strain.systole_start`).
+        """
+        return indices.systole_start(indices.cavity_area(self.contours, self.spacing_mm), self.ed, self.es)
+
     @property
     def gls(self) -> float:
         """Peak systolic longitudinal strain in percent."""
-        return indices.peak_systolic(self.strain, self.ed, self.es)
+        return indices.peak_systolic(self.strain, self.systole_start, self.es)
 
     @property
     def gls_frame(self) -> int:
         """The frame of `gls`."""
-        return indices.peak_systolic_frame(self.strain, self.ed, self.es)
+        return indices.peak_systolic_frame(self.strain, self.systole_start, self.es)
 
     @property
     def peak_mapse(self) -> float:
         """Peak systolic MAPSE in percent."""
-        return indices.peak_systolic(self.mapse, self.ed, self.es)
+        return indices.peak_systolic(self.mapse, self.systole_start, self.es)
+
+    @property
+    def lost(self) -> str:
+        """A sentence where the strain is none of a heart, so that no number may be used; else ""."""
+        from cpwc_keras.tracking.description import lost_contour
+
+        return lost_contour(self.strain)
 
     @property
     def annular_excursion(self) -> float:
@@ -150,6 +165,7 @@ class TrackingResult:
             f"median_disagreement_{self.unit}": self.median_disagreement,
             "ed_frame": self.ed,
             "gls_frame": self.gls_frame,
+            "systole_start_frame": self.systole_start,
             "es_frame": self.es,
             "es_estimated": self.es_estimated,
             "frames": len(self),
@@ -267,7 +283,8 @@ class TrackingResult:
     def __repr__(self) -> str:
         values = ", ".join(f"{name} {value}" for name, value, _ in self.describe()[:3])
         notes = f", {len(self.notes)} note{'s' * (len(self.notes) > 1)} to read" if self.notes else ""
-        return f"<TrackingResult of {len(self)} frames: {values}, {self.tracker}{notes}>"
+        lost = "CONTOUR LOST, do not use the numbers: " if self.lost else ""
+        return f"<TrackingResult of {len(self)} frames: {lost}{values}, {self.tracker}{notes}>"
 
     def _repr_html_(self) -> str:
         """What Jupyter shows."""

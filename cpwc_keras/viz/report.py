@@ -34,6 +34,7 @@ def strain_figure(
     title: str = "",
     excursion: float | None = None,
     figure=None,
+    systole_start: int | None = None,
 ) -> NotebookFigure:
     """Strain and MAPSE, the endocardial length, and the forward-backward disagreement, over time.
 
@@ -49,6 +50,8 @@ def strain_figure(
         title: one line above.
         excursion: how far the mitral plane comes towards the apex, in `unit`; for the legend.
         figure: an empty figure or subfigure to draw in, or None for a new one.
+        systole_start: the frame from which the peaks are sought, up to `es`, where it is not `ed`
+            (`cpwc_keras.evaluation.strain.systole_start`).
 
     Returns:
         a `matplotlib.figure.Figure`; save it with `savefig`.
@@ -57,7 +60,8 @@ def strain_figure(
     figure = figure or NotebookFigure(figsize=(7.6, 6.4), layout="constrained", facecolor="white")
     main, middle, low = figure.subplots(3, 1, sharex=True, height_ratios=[3.2, 1.3, 1.0])
 
-    peak, peak_mapse = (peak_systolic_frame(curve, ed, es) for curve in (strain, mapse))
+    start = ed if systole_start is None else systole_start
+    peak, peak_mapse = (peak_systolic_frame(curve, start, es) for curve in (strain, mapse))
     main.axhline(0, color=_PALE, linewidth=0.8)
     moved = "" if excursion is None else f"{excursion:.1f} {unit}, "
     label = f"MAPSE, peak systolic {moved}{mapse[peak_mapse]:.1f} %"

@@ -90,6 +90,8 @@ def fails(monkeypatch, capfd, arguments):
 def test_bad_input_is_one_sentence_and_leaves_nothing_behind(inputs, monkeypatch, capfd):
     write_contour(inputs / "outside.json", Contour(ARCH + np.array([60, 0])))
     write_contour(inputs / "other.json", Contour(ARCH, image_size=(480, 640)))
+    around = {"format": "cpwc-keras contour", "version": 1, "points": [*ARCH.tolist(), ARCH[0].tolist()]}
+    (inputs / "closed.json").write_text(json.dumps(around))
     (inputs / "one.json").write_text('{"format": "cpwc-keras contour", "version": 1, "points": [[1, 2]]}')
     (inputs / "damaged.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
     before = sorted(inputs.iterdir())
@@ -98,10 +100,11 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(inputs, monkeypatch
         (run(inputs, contour="one.json"), "one point"),
         (run(inputs, contour="absent.json"), "cannot be opened"),
         (run(inputs, loop="absent.dcm"), "cannot be opened"),
-        (run(inputs, "--ed", "9"), "end-diastolic frame 9"),
-        (run(inputs, "--es", "-1"), "end-systolic frame -1"),
+        (run(inputs, "--ed", "9"), "Error: --ed 9 is out of range: the loop has 4 frames, 0 to 3; "),
+        (run(inputs, "--es", "-1"), "Error: --es -1 is out of range: "),
         (run(inputs, "--spacing", "0", "1"), "must be positive"),
-        (run(inputs, "--es", "4"), "end-systolic frame 4"),
+        (run(inputs, "--es", "4"), "or leave --es out."),
+        (run(inputs, contour="closed.json"), "`cpwc-keras contour` opens it"),
         (run(inputs, "--ed", "2", "--es", "2"), "both frame 2"),
         (run(inputs, contour="other.json"), "480×640"),
         (run(inputs, "--frame-rate", "-1"), "must be positive"),

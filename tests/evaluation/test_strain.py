@@ -14,6 +14,7 @@ from cpwc_keras.evaluation.strain import (
     mapse,
     peak_systolic,
     segmental_strain,
+    systole_start,
 )
 
 ANGLE = np.linspace(np.pi, 2 * np.pi, 181)
@@ -62,11 +63,12 @@ def test_mapse_follows_the_apex_as_a_material_point():
     np.testing.assert_allclose(mapse(np.stack([ARCH, moved])), [0, -20], atol=1e-10)
 
 
-def test_peak_systolic_lies_between_ed_and_es_in_either_order():
+def test_peak_systolic_lies_between_ed_and_es():
     strain = np.array([-30.0, 0, -5, -12, -10, -4, -40])
     assert peak_systolic(strain, 1, 4) == -12
-    assert peak_systolic(strain, 4, 1) == -12
     assert peak_systolic(strain, 1, 2) == -5
+    with pytest.raises(InputError, match=r"End-systole \(frame 1\) lies before end-diastole \(frame 4\)"):
+        peak_systolic(strain, 4, 1)
 
 
 TENT = np.array([[0, 0], [0, -6], [6, -12], [12, -6], [12, 0]], np.float64)
@@ -154,6 +156,62 @@ def test_es_is_always_a_frame_not_larger_than_ed(values, data):
     ed = data.draw(st.integers(0, len(values) - 1))
     es = estimate_es(np.array(values), ed)
     assert 0 <= es < len(values) and values[es] <= values[ed]
+
+
+@pytest.mark.parametrize(
+    ("frames", "shift", "ed", "es", "start"),
+    [
+        (20, 0, 0, 8, 0),  # one beat
+        (30, 5, 5, 13, 5),
+        (60, 0, 20, 28, 20),  # several beats, the contour in one within
+        (30, 0, 20, 8, 0),  # end-systole before end-diastole: the systole that began an end-diastole earlier
+        (60, 0, 40, 28, 20),
+        (70, 0, 60, 8, 0),
+        (30, 15, 15, 3, 0),  # the loop begins within that systole
+        (30, 12, 12, 0, 0),  # or at its end
+        (60, 0, 0, 48, 40),  # end-systole of a later beat than the contour's
+        (60, 0, 20, 48, 40),
+        (60, 0, 0, 15, 0),  # marked in diastole: taken at its word
+        (60, 0, 0, 19, 0),
+    ],
+)
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_a_systole_begins_at_the_end_diastole_before_it(frames, shift, ed, es, start, noise):
+    area = beats(frames, 20, shift)
+    area += noise * np.ptp(area) * np.random.default_rng(0).uniform(-1, 1, frames)
+    # In noise the largest cavity may be a neighbour of end-diastole; the frame of the contour stays what it is.
+    assert abs(systole_start(area, ed, es) - start) <= (2 if noise and start != ed else 0)
+
+
+def test_no_diastole_and_no_other_beat_is_searched_for_the_peak():
+    """The wall shortens most after end-systole, and more in the second beat than in the others."""
+    area = beats(70, 20)
+    strain = -15 * (100 - area) / 50
+    strain[[9, 10, 29, 30, 49, 50]] -= 8
+    strain[25:35] -= 4
+    assert peak_systolic(strain, systole_start(area, 0, 8), 8) == pytest.approx(-15)
+    assert peak_systolic(strain, systole_start(area, 20, 8), 8) == pytest.approx(-15)
+    assert peak_systolic(strain, systole_start(area, 60, 28), 28) == pytest.approx(-19)
+    assert peak_systolic(strain, systole_start(area, 0, 48), 48) == pytest.approx(-15)
+
+
+def test_a_stretch_within_systole_is_no_second_beat():
+    """As in left bundle branch block: shortened early, stretched, shortened again. The early peak is the peak."""
+    level = np.array([1.0, 0.6, 0.2, 0.0, 0.3, 0.5, 0.4, 0.2, 0.1, 0.3, 0.7, 1.0])
+    assert systole_start(50 + 50 * level, 0, 8) == 0
+
+
+def test_a_cavity_that_never_changes_has_no_systole():
+    assert systole_start(np.ones(9), 2, 6) == 2
+    assert systole_start(np.ones(9), 6, 2) == 0
+    assert systole_start(np.ones(9), 4, 4) == 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(1, 1000), min_size=1, max_size=40), st.data())
+def test_a_systole_never_begins_after_its_end(area, data):
+    ed, es = (data.draw(st.integers(0, len(area) - 1)) for _ in range(2))
+    assert (ed if ed <= es else 0) <= systole_start(np.array(area), ed, es) <= es
 
 
 def test_the_apex_of_drawn_contours_is_that_of_each_frame():

@@ -1,5 +1,7 @@
 """Motion that is known exactly, tracked by trackers that are exact; then real loops with real trackers."""
 
+import warnings
+
 import numpy as np
 import pytest
 from pydicom import examples
@@ -147,14 +149,17 @@ def test_es_is_estimated_where_nobody_says():
 @pytest.mark.parametrize(
     ("contour", "options", "found"),
     [
-        (ARCH + np.array([50, 0]), {}, "within the image"),
+        (ARCH + np.array([50, 0]), {}, "within the image.*`cpwc-keras contour` makes one .*`cpwc-keras app` lets"),
         (ARCH[:1], {}, "one point"),
         (np.full((3, 2), np.nan), {}, "NaN"),
-        (ARCH, {"frame": 7}, "end-diastolic frame 7"),
-        (ARCH, {"frame": -1}, "end-diastolic frame -1"),
-        (ARCH, {"es": 7}, "end-systolic frame 7"),
+        (ARCH, {"frame": 7}, "^frame 7 is out of range: the loop has 7 frames, 0 to 6; .* or leave frame out"),
+        (ARCH, {"frame": -1}, "^frame -1 is out of range"),
+        (ARCH, {"es": 7}, "^es 7 is out of range"),
+        (Contour(ARCH, 7), {}, "end-diastolic frame 7"),
+        (Contour(ARCH, 0, es_frame=7), {}, "end-systolic frame 7"),
+        (np.vstack([ARCH, ARCH[:1]]), {}, "closed contour.*`cpwc-keras contour` opens it, `cpwc-keras app`"),
         (ARCH, {"frame": 2, "es": 2}, "both frame 2"),
-        (Contour(ARCH, image_size=(480, 640)), {}, "480×640"),
+        (Contour(ARCH, image_size=(480, 640)), {}, "480×640.*`cpwc-keras contour` makes one .*`cpwc-keras app` lets"),
         (np.full((36, 5, 2), np.nan), {}, "NaN"),
         ("absent.json", {}, "cannot be opened"),
         (ARCH, {"tracker": "nonsense"}, "nonsense"),
@@ -223,7 +228,13 @@ def test_a_result_that_means_nothing_says_so():
         forward = [frame_of(a) < frame_of(b) for a, b in zip(first, second, strict=True)]
         return np.stack([field if ahead else -field / 1.3 for ahead in forward])
 
-    result = cpwc_keras.track(loop, arch, growing)
+    with pytest.warns(cpwc_keras.TrackingWarning, match="Do not use these numbers.*the contour was lost") as warned:
+        result = cpwc_keras.track(loop, arch, growing)
+    assert len(warned) == 1 and warned[0].filename == __file__
+    assert "CONTOUR LOST" in repr(result) and "Do not use these numbers" in result._repr_html_()
     assert result.es == result.ed and any("no end-systole was found" in note for note in result.notes)
     assert any("the contour was lost" in note for note in result.notes)
-    assert not cpwc_keras.track(loop, arch, lambda a, b: np.zeros((*a.shape, 2), np.float32), es=2).notes
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        still = cpwc_keras.track(loop, arch, lambda a, b: np.zeros((*a.shape, 2), np.float32), es=2)
+    assert not still.notes and "LOST" not in repr(still) and "Do not use" not in still._repr_html_()
