@@ -62,7 +62,9 @@ def _open(path: Path) -> CineLoop:
     from cpwc_keras.io.dicom import is_dicom
 
     if path.is_dir():
-        raise bad_file(path, "a folder", "one file with a cine loop")
+        from cpwc_keras.io.folders import loop_within
+
+        raise bad_file(path, "a folder", "one file with a cine loop", loop_within(path, SEQUENCE_SUFFIXES))
     name = path.name.lower()
     if is_dicom(path) or name.endswith((".dcm", ".dicom")):
         from cpwc_keras.io.dicom import read_dicom

@@ -85,8 +85,22 @@ def read_json(path: str | Path, expected: str, max_bytes: int = 16 << 20, remedy
     text = read_text(path, expected, max_bytes, remedy)
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, lists within lists without end
-        raise bad_file(path, "no valid JSON", expected, remedy) from error
+    except (ValueError, RecursionError) as error:
+        raise bad_file(path, f"no valid JSON ({_json_fault(text, error)})", expected, remedy) from error
+
+
+def _json_fault(text: str, error: ValueError | RecursionError) -> str:
+    """Where JSON ends to be any, and what should be there."""
+    if not text.strip():
+        return "an empty file"
+    if isinstance(error, RecursionError):
+        return "lists within lists without end"
+    if not isinstance(error, json.JSONDecodeError):
+        return "a number of thousands of digits"
+    fault = error.msg[:1].lower() + error.msg[1:].removesuffix(" at").removesuffix(" starting")
+    if fault.startswith("expecting"):
+        fault += f", found {error.doc[error.pos]!r}" if error.pos < len(error.doc) else ", found the end of the file"
+    return f"line {error.lineno}, column {error.colno}: {fault}"
 
 
 def sha256(path: str | Path) -> str:

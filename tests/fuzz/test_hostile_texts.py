@@ -143,7 +143,7 @@ def test_json_is_bounded_in_size_depth_and_digits(tmp_path):
     path = tmp_path / "a.json"
     for content in ("[" * 100_000, "9" * 10_000, "[1, 2", "\ufeffx"):
         path.write_text(content)
-        with pytest.raises(InputError, match=r"a\.json: found no valid JSON, expected a list"):
+        with pytest.raises(InputError, match=r"a\.json: found no valid JSON \(.*expected a list"):
             read_json(path, "a list")
     path.write_text("[" + " " * 100 + "]")
     with pytest.raises(InputError, match="at most 50"):
