@@ -36,6 +36,9 @@ _NEEDS = {
 }
 _MARGIN = 0.12
 _PANEL_INCHES = 3.7
+_DPI = 90
+_MOST_PICTURES = 200
+"""That are kept, of some 300 kB each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +130,7 @@ class FlowInspector:
         self.line = ((left, (top + bottom) / 2), (right, (top + bottom) / 2)) if line is None else line
         self.largest = largest
         self.index = _liveliest(fields) if index is None else self._checked(index)
+        self._pictures: dict[tuple, bytes] = {}
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -228,9 +232,19 @@ class FlowInspector:
         return ipywidgets.VBox([*rows, image])
 
     def _repr_png_(self) -> bytes:
-        buffer = BytesIO()
-        self.figure().savefig(buffer, format="png", dpi=90)
-        return buffer.getvalue()
+        """Of the current pair; a film that goes round again finds its pictures drawn."""
+        shown = (self.index, tuple(map(tuple, self.line)), self.region, self.largest, tuple(self.panels))
+        if shown not in self._pictures:
+            if len(self._pictures) >= _MOST_PICTURES:
+                self._pictures.clear()
+            figure = self.figure()
+            # Else `savefig` draws everything twice to lay it out.
+            figure.get_layout_engine().execute(figure)
+            figure.set_layout_engine("none")
+            buffer = BytesIO()
+            figure.savefig(buffer, format="png", dpi=_DPI, pil_kwargs={"compress_level": 1})
+            self._pictures[shown] = buffer.getvalue()
+        return self._pictures[shown]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         """Both the sliders and the picture: whatever shows it takes the richest form that it can."""

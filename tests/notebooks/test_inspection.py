@@ -150,9 +150,13 @@ def test_sliders_change_the_picture_and_the_page_has_one_without_them(pattern):
     image, slider = widget.children[-1], widget.children[0].children[0]
     before = image.value
     slider.value = 0
-    assert inspector.index == 0 and image.value != before
+    first = image.value
+    assert inspector.index == 0 and first != before
+    slider.value = 1
+    assert image.value == before
+    slider.value = 0
     widget.children[1].children[1].value = 5  # one end of the line, upwards
-    assert inspector.line[0][1] == 5
+    assert inspector.line[0][1] == 5 and image.value != first
 
 
 def test_drawing_leaves_pyplot_alone(pattern):
