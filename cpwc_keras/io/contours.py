@@ -20,7 +20,6 @@ The image is the loop as `cpwc_keras.read` gives it: for a DICOM, the ultrasound
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +28,7 @@ import numpy as np
 from cpwc_keras.curves import distance_along, segment_lengths
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import MADE_WITH
-from cpwc_keras.io.input_file import open_input
+from cpwc_keras.io.input_file import read_json
 from cpwc_keras.record import write_json
 from cpwc_keras.types import CineLoop
 
@@ -89,13 +88,7 @@ def parse_contour(path: str | Path) -> tuple[Contour, bool]:
     Raises:
         InputError: missing, not JSON, of another format or version, or with points that are no points.
     """
-    with open_input(path) as (file, size):
-        if size > _MAX_BYTES:
-            raise bad_file(path, f"{size:,} bytes", f"a contour file of at most {_MAX_BYTES:,}")
-        try:
-            content = json.loads(file.read().decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise bad_file(path, "no valid JSON", f'a contour file ({{"format": "{FORMAT}", …}})', _MAKE) from error
+    content = read_json(path, f'a contour file ({{"format": "{FORMAT}", …}})', _MAX_BYTES, _MAKE)
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         found = "something else"
         if isinstance(content, dict) and "format" in content:

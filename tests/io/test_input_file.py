@@ -9,6 +9,7 @@ from pydicom import examples
 import cpwc_keras
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.contour_import import import_contour
+from cpwc_keras.io.contours import read_contour
 from cpwc_keras.io.input_file import read_json
 
 CONTOUR = '{\n "format": "cpwc-keras contour",\n "points": [[1, 2], [3, 4]]\n}\n'
@@ -34,7 +35,7 @@ CONTOUR = '{\n "format": "cpwc-keras contour",\n "points": [[1, 2], [3, 4]]\n}\n
 def test_broken_json_is_told_where(tmp_path, text, fault):
     path = tmp_path / "a.json"
     path.write_text(text, encoding="utf-8")
-    for read in (import_contour, lambda path: read_json(path, "a contour")):
+    for read in (import_contour, read_contour, lambda path: read_json(path, "a contour")):
         with pytest.raises(InputError) as error:
             read(path)
         assert str(error.value).startswith(f"{path}: found no valid JSON ({fault}), expected ")
