@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,22 +78,22 @@ def inspect_flow(
     fields = _fields_of(flow, "flow")
     known = None if truth is None else _fields_of(truth, "truth")
     other = known or fields
-    given = {
-        "frames": _frames_of(frames) if frames is not None else _first(fields.frames, other.frames),
-        "masks": _as_sequence(mask, 3) if mask is not None else fields.masks,
-        "backward": _as_sequence(backward, 4),
-        "truth": None if known is None else known.flows,
-        "truth_masks": None if known is None else known.masks,
-        "contours": contours if contours is not None else _first(fields.contours, other.contours),
-        "spacing_mm": spacing_mm or fields.spacing_mm or other.spacing_mm or getattr(frames, "spacing_mm", None),
-        "frame_rate_hz": frame_rate_hz
-        or fields.frame_rate_hz
-        or other.frame_rate_hz
-        or getattr(frames, "frame_rate_hz", None),
-    }
-    if given["masks"] is not None and len(given["masks"]) == 1 < len(fields):
-        given["masks"] = np.broadcast_to(given["masks"], fields.flows.shape[:3])
-    return FlowInspector(replace(fields, **given), unit, panels, index, line, region, largest)
+    masks = fields.masks if mask is None else _as_sequence(mask, 3)
+    if masks is not None and len(masks) == 1 < len(fields):
+        masks = np.broadcast_to(masks, fields.flows.shape[:3])
+    loop = frames if isinstance(frames, CineLoop) else None
+    given = FlowFields(
+        fields.flows,
+        _first(fields.frames, other.frames) if frames is None else _frames_of(frames),
+        masks,
+        None if backward is None else _as_sequence(backward, 4),
+        None if known is None else known.flows,
+        None if known is None else known.masks,
+        _first(contours, fields.contours, other.contours),
+        spacing_mm or fields.spacing_mm or other.spacing_mm or (loop.spacing_mm if loop else None),
+        frame_rate_hz or fields.frame_rate_hz or other.frame_rate_hz or (loop.frame_rate_hz if loop else None),
+    )
+    return FlowInspector(given, unit, panels, index, line, region, largest)
 
 
 def _fields_of(source, name: str) -> FlowFields:
@@ -142,15 +141,17 @@ def _of_sequence(sequence: Sequence) -> FlowFields:
     if len(loop) < 2:
         raise InputError(f"{loop.source or 'The sequence'}: found one frame, expected two or more to show motion.")
     contours = None
-    if sequence.mesh is None:
-        flows, masks = sequence.flows, sequence.masks
-    else:
-        shape = loop.frames.shape[1:]
-        steps = (dense_flow(*sequence.mesh[t : t + 2], shape) for t in range(len(loop) - 1))
-        flows, masks = (np.stack(parts) for parts in zip(*steps, strict=True))
+    if sequence.mesh is not None:
+        height, width = loop.frames.shape[1:]
+        mesh = sequence.mesh
+        steps = [dense_flow(mesh[t], mesh[t + 1], (height, width)) for t in range(len(loop) - 1)]
+        flows, masks = np.stack([flow for flow, _ in steps]), np.stack([mask for _, mask in steps])
         if loop.sector is not None:  # a wall may reach beyond what is imaged
             masks *= loop.sector
-        contours = sequence.mesh[:, :, 0]
+        contours = mesh[:, :, 0]
+    else:
+        assert sequence.flows is not None and sequence.masks is not None  # a sequence has either of both
+        flows, masks = sequence.flows, sequence.masks
     return FlowFields(
         flows, loop.frames, masks, contours=contours, spacing_mm=loop.spacing_mm, frame_rate_hz=loop.frame_rate_hz
     )
@@ -161,13 +162,11 @@ def _frames_of(frames) -> np.ndarray:
     return frames.astype(np.float32) / 255 if frames.dtype == np.uint8 else frames
 
 
-def _as_sequence(values, dimensions: int) -> np.ndarray | None:
+def _as_sequence(values, dimensions: int) -> np.ndarray:
     """With a first axis of one pair, where there was none."""
-    if values is None:
-        return None
     values = np.asarray(values, np.float32)
     return values[None] if values.ndim == dimensions - 1 else values
 
 
-def _first(*values):
+def _first(*values: np.ndarray | None) -> np.ndarray | None:
     return next((value for value in values if value is not None), None)

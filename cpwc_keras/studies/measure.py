@@ -82,6 +82,7 @@ def measure(case: Case, run: Tracker, name: str, settings: MeasureSettings) -> C
             return _unlabelled(result, case, loop, run, settings)
         if case.info.kind == "contours":
             return _compared(result, loop, drawn_contours(recording), None, run, settings)
+        assert isinstance(recording, Sequence)  # nothing else has motion
         return _compared(result, loop, true_contours(recording), recording, run, settings)
     except InputError as error:
         return replace(result, error=str(error))
@@ -136,7 +137,8 @@ def _compared(
     """
     references, notes = reference
     ed, es, more = instants(loop, references)
-    spacing_mm = result.spacing_mm
+    spacing_mm = loop.spacing_mm
+    assert spacing_mm is not None  # `measure` has seen to it
     wall, onward = (np.zeros((0, 2)), None) if motion is None else wall_points(motion, ed, es)
     contour = np.zeros((0, 2)) if references is None else references[ed]
     if not np.isfinite(contour).all():
@@ -153,9 +155,9 @@ def _compared(
         curves["epe_mm"] = errors.composed if settings.composition else errors.forward
         scalars["epe_mm"] = float(np.nanmean(curves["epe_mm"]))
         scalars["epe_forward_mm"] = float(np.nanmean(errors.forward))
-    if onward is not None:
+    if onward is not None and es is not None:
         truth = (wall + onward)[None]
-        scalars["cumulative_epe_mm"] = float(trajectory_error(carried[[es], n:], truth, spacing_mm)[0])
+        scalars["cumulative_epe_mm"] = float(trajectory_error(carried[es : es + 1, n:], truth, spacing_mm)[0])
     lost = _lost(result.tracker, carried[:, :n], spacing_mm, ed) if n else ()
     result = replace(result, ed=ed, es=es, notes=(*loop.notes, *notes, *more, *errors.notes(), *lost))
     if references is not None:
@@ -205,7 +207,7 @@ def _contour_numbers(
         segments: whether the six segments can be compared.
     """
     known = np.isfinite(references).all(axis=(1, 2))
-    others = [t for t in np.flatnonzero(known) if t != ed]
+    others = [int(t) for t in np.flatnonzero(known) if t != ed]
     distances = np.full((len(contours), 2), np.nan)
     for t in others:
         distances[t] = contour_distances(contours[t], references[t], spacing_mm)

@@ -125,8 +125,8 @@ class FlowInspector:
                 )
             if name not in available:
                 raise InputError(f"The panel {name!r} needs {_NEEDS[name]}, which are not given.")
-        self.region = _region(fields) if region is None else tuple(float(edge) for edge in region)
-        left, top, right, bottom = self.region
+        left, top, right, bottom = _region(fields) if region is None else map(float, region)
+        self.region = (left, top, right, bottom)
         self.line = ((left, (top + bottom) / 2), (right, (top + bottom) / 2)) if line is None else line
         self.largest = largest
         self.index = _liveliest(fields) if index is None else self._checked(index)

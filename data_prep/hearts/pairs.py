@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from collections.abc import Sequence as List
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -133,9 +135,10 @@ class HeartPairs:
     @property
     def _scenes(self) -> _Scenes:
         with _making:  # several threads ask for the first one
-            if "_made" not in self.__dict__:
-                object.__setattr__(self, "_made", _Scenes(self))
-        return self._made
+            made = self.__dict__.get("_made")
+            if made is None:
+                made = self.__dict__["_made"] = _Scenes(self)
+        return made
 
     def _draw_pair(self, scene: Scene, rng: np.random.Generator, name: str) -> FramePair:
         gap = 1 + int(rng.choice(self.policy.spacings))
@@ -234,11 +237,15 @@ class _Scenes:
         self._pairs = pairs
         self._made: OrderedDict[int, Future] = OrderedDict()
         self._lock = threading.Lock()
-        self._executor = (
-            Workers(pairs.processes, _keep, (replace(pairs, processes=0),))
-            if pairs.processes
-            else ThreadPoolExecutor(1, thread_name_prefix="scenes")
-        )
+        self._submit: Callable[[int], Future[Scene]]
+        self.close: Callable[[], None]  # make no more
+        if pairs.processes:
+            workers = Workers(pairs.processes, _keep, (replace(pairs, processes=0),))
+            self._submit, self.close = lambda number: workers.submit(_make, number), workers.close
+        else:
+            thread = ThreadPoolExecutor(1, thread_name_prefix="scenes")
+            self._submit = lambda number: thread.submit(pairs.scene, number)
+            self.close = partial(thread.shutdown, wait=False, cancel_futures=True)
 
     def get(self, number: int, ahead: int) -> Scene:
         """Scene `number`; those up to `ahead` are asked for."""
@@ -254,17 +261,6 @@ class _Scenes:
             return future.result()
         except BrokenExecutor as error:
             raise InputError(f"{KILLED}.") from error
-
-    def close(self) -> None:
-        if self._pairs.processes:
-            self._executor.close()
-        else:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def _submit(self, number: int) -> Future:
-        if self._pairs.processes:
-            return self._executor.submit(_make, number)
-        return self._executor.submit(self._pairs.scene, number)
 
 
 _making = threading.Lock()
