@@ -47,6 +47,8 @@ class CineLoop:
         sector: (H, W) bool, the pixels that show anything, or None where that is not known.
         source: file or folder it came from.
         notes: what the reader had to assume, one sentence each; shown to the user.
+        source_state: of the file when it was read (`cpwc_keras.io.input_file.file_state`), or None where that is not
+            known.
     """
 
     frames: np.ndarray
@@ -60,6 +62,7 @@ class CineLoop:
     source: str = ""
     notes: tuple[str, ...] = ()
     sector: np.ndarray | None = None
+    source_state: tuple[int, int] | None = None
 
     def __post_init__(self):
         if self.frames.ndim != 3:

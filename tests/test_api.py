@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cpwc_keras as cpwc
+from cpwc_keras.io.input_file import file_state, sha256
+from cpwc_keras.io.video import write_video
 from cpwc_keras.viz.report import NotebookFigure
 
 HEAVY = ("keras", "tensorflow", "jax", "numba", "cv2", "matplotlib", "scipy", "h5py", "numpy", "PIL", "pydicom")
@@ -108,8 +110,9 @@ def test_plots_are_shown_written_and_not_kept_in_memory(tmp_path):
 
 
 def test_a_result_is_saved_as_by_the_command(tmp_path):
-    (tmp_path / "heart.dcm").write_bytes(b"abc")
-    loop, result = example(source=str(tmp_path / "heart.dcm"))
+    source = tmp_path / "heart.dcm"
+    source.write_bytes(b"abc")
+    loop, result = example(source=str(source), source_state=file_state(source))
     written = result.save(tmp_path / "out", loop)
     assert sorted(path.name for path in written) == sorted(path.name for path in (tmp_path / "out").iterdir())
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -126,6 +129,22 @@ def test_a_result_is_saved_as_by_the_command(tmp_path):
         with pytest.raises(cpwc.InputError, match=r"no frame .*0-4"):
             result.draw(loop, frame)
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_bytes(b"another"), lambda path: path.unlink()])
+def test_a_result_is_not_said_to_be_of_a_file_that_has_changed(change, tmp_path):
+    source = tmp_path / "heart.mp4"
+    write_video(source, np.random.default_rng(0).integers(0, 255, (3, 80, 96, 3), np.uint8), 25)
+    loop = cpwc.read(source)
+    result = cpwc.track(loop, ARCH, shrinking, es=2)
+
+    def told():
+        result.save(tmp_path / "out", loop)
+        return json.loads((tmp_path / "out" / "summary.json").read_text())["input_sha256"]
+
+    assert told() == sha256(source)
+    change(source)
+    assert told() is None
 
 
 def texture(shift):

@@ -125,7 +125,7 @@ def _track(
     from cpwc_keras.io.input_file import sha256
     from cpwc_keras.tracking.cine import place_contour
     from cpwc_keras.tracking.cine import track as track_loop
-    from cpwc_keras.tracking.output import write_results
+    from cpwc_keras.tracking.output import FILES, write_results
     from cpwc_keras.tracking.pair import as_tracker, names_network
 
     warnings.simplefilter("ignore", TrackingWarning)  # `_show` says it
@@ -158,7 +158,7 @@ def _track(
             "es": es, "dense_flow": dense_flow, "contour_note": contour.note,
         }  # fmt: skip
         with progress_bar(console, "files") as progress:
-            task = progress.add_task("writing", total=6)
+            task = progress.add_task("writing", total=len(FILES))
             files = write_results(result, loop, folder, settings, digest, on_file=lambda _: progress.advance(task))
     _show(console, result, files)
 

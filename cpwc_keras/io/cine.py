@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.io.input_file import file_state
 from cpwc_keras.types import CineLoop
 
 SEQUENCE_SUFFIXES = (".h5", ".hdf5")
@@ -39,7 +40,8 @@ def read(
     for name, values in (("spacing", spacing_mm), ("frame rate", None if frame_rate_hz is None else (frame_rate_hz,))):
         if values is not None and not all(math.isfinite(value) and value > 0 for value in values):
             raise InputError(f"The {name} must be positive, got {' '.join(f'{value:g}' for value in values)}.")
-    loop = _open(Path(path))
+    state = file_state(path)
+    loop = replace(_open(Path(path)), source_state=state)
     if len(loop) < 2:
         raise bad_file(path, "a single frame", "a cine loop of two frames or more")
     notes = loop.notes

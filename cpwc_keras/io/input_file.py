@@ -111,3 +111,12 @@ def sha256(path: str | Path) -> str:
     """
     with open_input(path) as (file, _):
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_state(path: str | Path) -> tuple[int, int] | None:
+    """Time of the last change (ns) and size (bytes) of a file, by which one that has changed is known; None: gone."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size

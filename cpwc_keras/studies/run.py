@@ -15,6 +15,7 @@ from pathlib import Path
 from cpwc_keras import __version__
 from cpwc_keras.errors import InputError
 from cpwc_keras.files import WriteError
+from cpwc_keras.io.input_file import file_state
 from cpwc_keras.processes import in_processes
 from cpwc_keras.quiet import import_keras_quietly
 from cpwc_keras.studies.cases import Case
@@ -38,7 +39,7 @@ class Job:
         settings: how it is measured.
         path: of the result's file.
         key: what the result was made with: another key is measured anew.
-        state: of the case's files when the key was made (`_state`).
+        state: of the case's files when the key was made (`file_state`).
     """
 
     case: Case
@@ -47,7 +48,7 @@ class Job:
     settings: MeasureSettings
     path: Path
     key: str
-    state: tuple[tuple[int, int], ...]
+    state: tuple[tuple[int, int] | None, ...]
 
 
 @dataclass
@@ -83,7 +84,7 @@ def plan(cases: Sequence[Case], trackers: Sequence[TrackerSpec], folder: Path, s
             spec = tracker.of_vendor(case.info.vendor)
             how = settings if names_network(spec) else replace(settings, precision="float32")
             path = folder / RESULTS / _file_name(tracker.name) / f"{_file_name(case.info.name)}.h5"
-            state = _state(case.item.files)
+            state = tuple(map(file_state, case.item.files))
             content = {
                 "version": (__version__, FORMAT_VERSION),
                 "tracker": fingerprint(spec),
@@ -158,7 +159,7 @@ def _outcomes(jobs: Sequence[Job], workers: int) -> Generator[tuple[Job, Callabl
 def _work(job: Job) -> CaseResult:
     """Measure and keep the result, failed or not; one of files that have changed meanwhile would be kept for others."""
     result = measure(job.case, load(job.spec, job.settings.precision), job.name, job.settings)
-    if not result.error and _state(job.case.item.files) != job.state:
+    if not result.error and tuple(map(file_state, job.case.item.files)) != job.state:
         return _failed(job, "its files have changed since the evaluation began; start it again.")
     write_result(job.path, result, job.key)
     return result
@@ -166,18 +167,6 @@ def _work(job: Job) -> CaseResult:
 
 def _failed(job: Job, reason: str) -> CaseResult:
     return CaseResult(job.name, job.case.info, error=reason)
-
-
-def _state(paths: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
-    """Time and size of files; of one that is gone, 0."""
-    found = []
-    for path in paths:
-        try:
-            status = path.stat()
-            found.append((status.st_mtime_ns, status.st_size))
-        except OSError:
-            found.append((0, 0))
-    return tuple(found)
 
 
 def _content(paths: tuple[Path, ...]) -> str:

@@ -22,13 +22,16 @@ def describe(result: TrackingResult) -> list[tuple[str, str, str]]:
     strain = f"peak systolic longitudinal strain of the endocardium, frame {result.gls_frame}"
     relative = f"the mitral plane comes towards the apex; {result.peak_mapse:.1f} % of its distance (the paper's form)"
     source = "estimated, the smallest cavity" if result.es_estimated else "as given"
+    rate = result.frame_rate_hz
+    times = f" ({result.ed / rate:.2f} s, {result.es / rate:.2f} s)" if rate else ""
     between = "a step between ED and ES, median of forward against backward motion; small does not prove it right"
     averaged = "forward and backward averaged" if result.composition else "forward only"
     apart = "neighbouring frames" if result.reach == 1 else f"frames up to {result.reach} apart"
     return [
         ("GLS", f"{result.gls:.1f} %", strain),
         ("MAPSE", f"{result.annular_excursion:.1f} {unit}", relative),
-        ("ED, ES", f"{result.ed}, {result.es}", f"frames; end-systole {source}"),
+        ("ED, ES", f"{result.ed}, {result.es}", f"frames{times}; end-systole {source}"),
+        ("length at ED", f"{result.length[result.ed]:.1f} {unit}", "of the endocardium, from base to base"),
         ("disagreement", f"{result.median_disagreement:.2f} {unit}", between),
         ("tracker", result.tracker, f"{averaged}; pairs of {apart}"),
     ]

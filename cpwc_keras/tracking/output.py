@@ -36,7 +36,9 @@ from cpwc_keras.viz.overlay import color_bar, disagreement_colors, draw_contour,
 from cpwc_keras.viz.report import strain_figure
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
+
+FILES = ("tracking.h5", "strain.csv", "overlay.png", "strain.png", "overlay.mp4", "summary.json")
 
 _PICTURE_HEIGHT = 720
 _PLAYBACK_HZ = 15.0
@@ -69,16 +71,17 @@ def write_results(
         InputError: the disk is full, or the folder cannot be written to.
     """
     extra = {"input_sha256": input_sha256, "settings": settings}
+    write: dict[str, Callable[[Path], object]] = {
+        "tracking.h5": lambda path: _write_h5(path, result, loop),
+        "strain.csv": result.to_csv,
+        "overlay.png": lambda path: _write_png(path, result, loop),
+        "strain.png": result.plot,
+        "overlay.mp4": lambda path: _write_mp4(path, result, loop),
+        "summary.json": lambda path: write_json(path, result.summary | extra),
+    }
     written = []
-    for name, write in (
-        ("tracking.h5", lambda path: _write_h5(path, result, loop)),
-        ("strain.csv", result.to_csv),
-        ("overlay.png", lambda path: _write_png(path, result, loop)),
-        ("strain.png", result.plot),
-        ("overlay.mp4", lambda path: _write_mp4(path, result, loop)),
-        ("summary.json", lambda path: write_json(path, result.summary | extra)),
-    ):
-        write(folder / name)
+    for name in FILES:
+        write[name](folder / name)
         written.append(folder / name)
         if on_file:
             on_file(folder / name)
@@ -125,8 +128,8 @@ def write_text_file(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def strain_plot(result: TrackingResult, title: str = "") -> Figure:
-    """The curves of a result (`cpwc_keras.viz.report.strain_figure`)."""
+def strain_plot(result: TrackingResult, title: str = "", figure: Figure | SubFigure | None = None) -> Figure:
+    """The curves of a result (`cpwc_keras.viz.report.strain_figure`), in an empty figure where one is given."""
     return strain_figure(
         result.strain,
         result.mapse,
@@ -139,6 +142,7 @@ def strain_plot(result: TrackingResult, title: str = "") -> Figure:
         title=title,
         excursion=result.annular_excursion,
         systole_start=result.systole_start,
+        figure=figure,
     )
 
 
@@ -188,9 +192,14 @@ def _write_png(path: Path, result: TrackingResult, loop: CineLoop) -> None:
         temporary.write_bytes(encoded.tobytes())
 
 
+def playback_hz(frame_rate_hz: float | None) -> float:
+    """Frames a second of the video of a loop that was recorded with so many."""
+    return min(frame_rate_hz or _PLAYBACK_HZ, _PLAYBACK_HZ)
+
+
 def _write_mp4(path: Path, result: TrackingResult, loop: CineLoop) -> None:
     pictures = (draw_frame(result, loop, frame) for frame in range(len(loop)))
-    write_video(path, pictures, min(result.frame_rate_hz or _PLAYBACK_HZ, _PLAYBACK_HZ))
+    write_video(path, pictures, playback_hz(result.frame_rate_hz))
 
 
 def _picture(

@@ -255,6 +255,8 @@ class TrackingResult:
     def save(self, folder: str | Path, loop: CineLoop) -> list[Path]:
         """Write all that `cpwc-keras track` writes (`cpwc_keras.tracking.output`): tables, HDF5, pictures, video.
 
+        The summary has the SHA-256 of the file that the loop was read from, unless that has changed since.
+
         Args:
             folder: is made if need be; files of the same names are replaced.
             loop: what was tracked, for the pictures.
@@ -266,12 +268,13 @@ class TrackingResult:
             InputError: the loop is another one, the disk is full, or the folder cannot be written to.
         """
         from cpwc_keras.files import output_folder
-        from cpwc_keras.io.input_file import sha256
+        from cpwc_keras.io.input_file import file_state, sha256
         from cpwc_keras.tracking.output import require_loop, write_results
 
         require_loop(self, loop)
-        source = Path(loop.source)
-        known = sha256(source) if loop.source and source.is_file() else None
+        # Of another file that stands there by now it would be a lie.
+        unchanged = loop.source_state is not None and file_state(loop.source) == loop.source_state
+        known = sha256(loop.source) if unchanged else None
         return write_results(self, loop, output_folder(folder), {}, known)
 
     def describe(self) -> list[tuple[str, str, str]]:
