@@ -14,9 +14,9 @@ demo: $(INSTALLED)  ## track a real heart: pictures, video and strain in demo/
 test: $(EQUIPPED)  ## all tests, as continuous integration runs them: a file at a time in each of two processes
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-browser: $(EQUIPPED)  ## the tests of the browser page, in the Chromium that is there or in one that Playwright brings
+browser: $(EQUIPPED)  ## the tests of the browser page and the documentation, in the Chromium that is there or in one that Playwright brings
 	command -v chromium || command -v chromium-browser || command -v google-chrome || $(BIN)/playwright install chromium
-	$(BIN)/python -m pytest -m slow tests/app
+	$(BIN)/python -m pytest -m slow tests/app tests/docs/test_documentation_site.py
 
 bench: $(EQUIPPED)  ## every speed the documents state, against its peers
 	$(BIN)/python benchmarks/run.py

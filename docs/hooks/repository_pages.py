@@ -16,7 +16,11 @@ GENERATED = (
 )
 """Pages that exist on the site alone (and those of the API)."""
 
-_RESULTS = """# Results
+_RESULTS = """---
+hide: [toc]
+---
+
+# Results
 
 Every figure stands beside the command that prints it. How the shipped networks came to be is on
 [a page of its own](weights.md), what the figures do not say under [limits](limits.md).

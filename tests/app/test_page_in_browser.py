@@ -2,10 +2,10 @@
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+from browser import launch
 from pydicom import examples
 
 import cpwc_keras.cli
@@ -26,19 +26,10 @@ def address():
         yield address, sessions
 
 
-def chromium(driver):
-    """Playwright's own Chromium where `playwright install chromium` has been run, else the system's."""
-    own = driver.chromium.executable_path
-    system = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    return own if Path(own).is_file() else next(filter(None, system), None)
-
-
 @pytest.fixture
 def page(address):
     with playwright.sync_playwright() as driver:
-        if (executable := chromium(driver)) is None:
-            pytest.skip("no Chromium is installed (`playwright install chromium` brings one)")
-        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = launch(driver)
         page = browser.new_page(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
         page.set_default_timeout(LONG_MS)
         page.foreign = []
