@@ -34,7 +34,8 @@ def _options(command):
                      "a shipped --config, else of the phase]"),
         click.option("--weights", help="Preset or weights file to start from."),
         click.option("--epochs", type=int, help="Times each pair is seen."),
-        click.option("--steps", type=int, help="Gradient steps, instead of epochs."),
+        click.option("--steps", type=int, help="Gradient steps, instead of epochs. More than a run had that has ended "
+                     "make it longer."),
         click.option("--crop", type=int, nargs=2, metavar="H W", help="Size of the training images, multiples of 64."),
         click.option("--batch-size", type=int, help="Pairs a step."),
         click.option("--learning-rate", type=float, help="Of Adam at the start."),
@@ -131,7 +132,7 @@ def _train(phase: str, datasets, data_root, config, output, **options):
 
     try:
         preparing.start()
-        path = run(experiment, output, on_step)
+        path = run(experiment, output, on_step, lambda sentence: console.print(sentence, soft_wrap=True))
     except KeyboardInterrupt:
         left = "; a checkpoint was left, the same command goes on from there" if list_checkpoints(output) else ""
         click.echo(f"{output}: interrupted{left}.", err=True)
@@ -144,5 +145,10 @@ def _train(phase: str, datasets, data_root, config, output, **options):
     if "validation_epe" in card:
         figures = f"{card['validation_epe']:.2f} px, zero flow {card['validation_epe_zero']:.2f} px"
         console.print(f"Endpoint error on the validation pairs: {figures}.")
-    done = "is done" if progress.tasks[task].completed else "was complete already"
-    console.print(f"The run {done}; the trained network is {path}.", soft_wrap=True)
+    if progress.tasks[task].completed:
+        console.print(f"The run is done; the trained network is {path}.", soft_wrap=True)
+    else:
+        console.print(
+            f"The run was complete already; the trained network is {path}. More --steps or --epochs make it longer.",
+            soft_wrap=True,
+        )

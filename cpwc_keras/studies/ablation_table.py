@@ -87,7 +87,7 @@ def paper_steps(ablation: Ablation, experiment: Experiment) -> float:
 
 
 def training_seconds(folder: Path) -> float:
-    """What the log of a training says it took; it counts from each start."""
+    """What the log of a training says it took; in those of early versions the clock starts anew with each sitting."""
     total = last = 0.0
     for line in (folder / "log.jsonl").read_text().splitlines():
         try:

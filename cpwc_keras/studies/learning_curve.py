@@ -128,7 +128,7 @@ def read_log(run: str | Path) -> LearningCurve:
     """
     steps, values, seconds, before = [], [], 0.0, 0.0
     for line in _lines(run, _QUANTITIES):
-        # The clock starts anew with each sitting.
+        # In the logs of early versions the clock starts anew with each sitting.
         seconds += line.seconds - before if line.seconds >= before else line.seconds
         before = line.seconds
         if line.values is not None:

@@ -74,9 +74,10 @@ def fit(
     """Train `network` and write `network.h5`; goes on from the newest checkpoint in `folder` if there is one.
 
     Beside it stand `log.jsonl` (a line of loss, endpoint error, gradient norm and learning rate every `log_every`
-    steps, and of validations), TensorBoard events with flow pictures, and the last checkpoints. After `kill -9` the
-    same call goes on, and with the same seed gives the same numbers. The first Ctrl-C ends the run after the step under
-    way with a checkpoint (before the first step is done, at once: there is nothing to keep), the second at once.
+    steps, and of validations, with the seconds the run took so far, over all its sittings), TensorBoard events with
+    flow pictures, and the last checkpoints. After `kill -9` the same call goes on, and with the same seed gives the
+    same numbers. The first Ctrl-C ends the run after the step under way with a checkpoint (before the first step is
+    done, at once: there is nothing to keep), the second at once.
 
     Args:
         network: a `PWCNet`, built.
@@ -107,11 +108,12 @@ def fit(
     sweep_partial_files(folder)
     checkpoints = list_checkpoints(folder)
     start = restore_checkpoint(checkpoints[-1], network, optimizer, identity) if checkpoints else 0
-    _cut_log(folder / "log.jsonl", start)
+    seconds = _cut_log(folder / "log.jsonl", start)
 
     if start < settings.steps:
         watched = _Watched(sampler)
-        recorder = _Recorder(settings, folder, start, identity, validation, on_step, tensorboard, watched.close)
+        since = time.monotonic() - seconds
+        recorder = _Recorder(settings, folder, start, since, identity, validation, on_step, tensorboard, watched.close)
         source = tf_dataset if keras.backend.backend() == "tensorflow" else batches
         steps = settings.steps - start
         with recorder, watched.mistakes_told():
@@ -144,12 +146,17 @@ def validate(network, validation: FixedPairs) -> dict[str, float]:
     return {"validation_epe": totals[0] / totals[2], "validation_epe_zero": totals[1] / totals[2]}
 
 
-def _cut_log(path: Path, step: int) -> None:
-    """Drop what an interrupted run logged after the checkpoint it is taken up from: it will be logged again."""
-    if path.is_file():
-        lines = [line for line in path.read_text(errors="replace").splitlines() if _step_of(line) <= step]
-        with atomic_path(path) as beside:
-            beside.write_text("".join(f"{line}\n" for line in lines))
+def _cut_log(path: Path, step: int) -> float:
+    """Drop what was logged after the checkpoint: it will be logged again. The seconds that the run took so far."""
+    if not path.is_file():
+        return 0.0
+    lines = [line for line in path.read_text(errors="replace").splitlines() if _step_of(line) <= step]
+    with atomic_path(path) as beside:
+        beside.write_text("".join(f"{line}\n" for line in lines))
+    try:
+        return float(json.loads(lines[-1])["seconds"])
+    except (IndexError, ValueError, KeyError, TypeError, OverflowError):
+        return 0.0
 
 
 def _step_of(line: str) -> float:
@@ -198,14 +205,14 @@ class _Watched:
 class _Recorder(keras.callbacks.Callback):
     """What happens between steps: logs, validations, checkpoints, the end by Ctrl-C."""
 
-    def __init__(self, settings, folder, start, identity, validation, on_step, tensorboard, on_last):
+    def __init__(self, settings, folder, start, since, identity, validation, on_step, tensorboard, on_last):
         super().__init__()
         self.settings, self.folder, self.identity = settings, folder, identity
         self.start = self.step = start
         self.validation, self.on_step, self.on_last = validation, on_step, on_last
         self.interrupted = False
         self.latest: dict = {}
-        self.started = time.monotonic()
+        self.since = since
         self.events = Events(folder) if tensorboard else None
 
     def __enter__(self):
@@ -270,7 +277,7 @@ class _Recorder(keras.callbacks.Callback):
         self.model.reset_metrics()
 
     def _write(self, values: dict) -> None:
-        seconds = round(time.monotonic() - self.started, 1)
+        seconds = round(time.monotonic() - self.since, 1)
         with write_errors_named(self.folder):
             self.log.write(json.dumps({"step": self.step, "seconds": seconds, **values}) + "\n")
             if self.events:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import pytest
 
 from cpwc_keras.data.pipeline import FixedPairs
 from cpwc_keras.errors import InputError
-from cpwc_keras.models.weights_file import load_network
+from cpwc_keras.models.weights_file import load_network, read_card
+from cpwc_keras.studies.learning_curve import read_log
 from cpwc_keras.training.experiment import load_experiment
 from cpwc_keras.training.phases import run
 from cpwc_keras.types import FramePair
@@ -200,3 +202,59 @@ def test_one_real_pair_is_learnt_by_heart(shared_data, tmp_path):
     settings = LoopSettings(steps=240, batch_size=1, learning_rate=3e-4, schedule="linear", clipnorm=1.0)
     fit(network, source, settings, tmp_path, identity={}, tensorboard=False)
     assert validate(network, source)["validation_epe"] < 1.0
+
+
+def test_a_run_that_has_ended_is_made_longer(tmp_path):
+    """The first four steps follow the schedule of four, the others that of eight; interrupted, it ends the same."""
+    said, longer, folder = [], load_experiment("pretrain", steps=8, **TINY), tmp_path / "run"
+    run(load_experiment("pretrain", steps=4, **TINY), folder)
+    first = load_network(folder / "network.h5").get_weights()
+    shutil.copytree(folder, tmp_path / "killed")
+    with pytest.raises(InputError, match=r"a run with steps = 4, expected steps = 8"):  # only where it is wanted
+        run(longer, folder)
+
+    def press(step, total, log):
+        if step == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    run(longer, folder, on_longer=said.append)
+    with pytest.raises(KeyboardInterrupt):
+        run(longer, tmp_path / "killed", press, said.append)
+    run(longer, tmp_path / "killed")
+    assert len(said) == 2 and "ended at 2.5e-05; " in said[0] and "for 8 steps, 5e-05 now" in said[0]
+
+    for name in ("run", "killed"):
+        lines = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        rates = {line["step"]: line["learning_rate"] for line in lines if "learning_rate" in line}
+        assert [rates[step] for step in (2, 4, 6, 8)] == pytest.approx([5e-5, 1.25e-5, 2.5e-5, 1.25e-5])
+        kept = load_network(tmp_path / name / "network-4.h5").get_weights()
+        assert all(np.array_equal(*pair) for pair in zip(first, kept, strict=True))
+        assert json.loads((tmp_path / name / "experiment.json").read_text())["extended from"] == [4]
+        card = read_card(tmp_path / name / "network.h5")
+        assert card["steps"] == 8 and card["settings"]["extended from"] == [4]
+    whole, killed = (load_network(tmp_path / name / "network.h5").get_weights() for name in ("run", "killed"))
+    assert all(np.array_equal(*pair) for pair in zip(whole, killed, strict=True))
+    with pytest.raises(InputError, match=r"a run with steps = 8, expected steps = 4"):
+        run(load_experiment("pretrain", steps=4, **TINY), folder, on_longer=said.append)
+
+
+def test_a_run_that_has_not_ended_is_not_made_longer(tmp_path):
+    def press(step, total, log):
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(load_experiment("pretrain", steps=4, **TINY), tmp_path, press)
+    with pytest.raises(InputError, match="a run of 4 steps that has not ended, expected one of 8; let it end"):
+        run(load_experiment("pretrain", steps=8, **TINY), tmp_path, on_longer=print)
+
+
+def test_the_clock_of_the_log_goes_on_where_it_was(tmp_path):
+    run(load_experiment("pretrain", steps=4, **TINY), tmp_path)
+    log = tmp_path / "log.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    log.write_text("".join(json.dumps(line | {"seconds": line["seconds"] + 5000}) + "\n" for line in lines))
+    run(load_experiment("pretrain", steps=8, **TINY), tmp_path, on_longer=lambda sentence: None)
+    seconds = [json.loads(line)["seconds"] for line in log.read_text().splitlines()]
+    assert seconds == sorted(seconds) and seconds[-1] > 5000 + lines[-1]["seconds"]
+    assert read_log(tmp_path).seconds == pytest.approx(seconds[-1])
