@@ -11,6 +11,9 @@ from cpwc_keras.cli.options import Choice
 DATASET_NAMES = ("chairs", "things", "alessandrini", "alessandrini-motion", "medicaid", "camus", "ted", "sequences")
 _SHOWN = 10
 
+_OF_PAIRS = {"chairs": "", "things": "scenes"}
+"""Datasets of image pairs → what a split never parts there, where it is not the single pair."""
+
 _dataset = click.argument("dataset", metavar="DATASET", type=Choice(DATASET_NAMES))
 _root = click.option(
     "--root",
@@ -93,14 +96,16 @@ def _show(dataset: str, root: str, result) -> None:
     from rich.table import Table
 
     table = Table(title=f"{dataset} in {root}", show_header=False, title_justify="left")
+    items = "pairs" if dataset in _OF_PAIRS else "items"
+    apart = _OF_PAIRS.get(dataset, "patients")
     rows = [
-        ("items", f"{result.n_items:,}"),
-        ("patients", f"{result.n_patients:,}"),
-        ("frames", _range(result.frames, "", 0)),
+        (items, f"{result.n_items:,}"),
+        (apart, f"{result.n_patients:,}" if apart else ""),
+        ("frames", "" if dataset in _OF_PAIRS else _range(result.frames, "", 0)),
         ("vendors", _counts(result.vendors)),
         ("variants", _counts(result.variants)),
         ("splits", _counts(result.splits)),
-        ("measured on", f"{result.n_measured:,} items"),
+        ("measured on", f"{result.n_measured:,} {items}"),
         ("image sizes", _counts(result.sizes)),
         ("row spacing", _range(result.spacing_row_mm, "mm", 4)),
         ("column spacing", _range(result.spacing_col_mm, "mm", 4)),
@@ -115,10 +120,10 @@ def _show(dataset: str, root: str, result) -> None:
     console = Console(markup=False)
     console.print(table)
     for note, count in result.notes.items():
-        console.print(f"note ({count:,} items): {note}")
+        console.print(f"note ({count:,} {items}): {note}")
     _list(console, "missing files", result.missing)
-    _list(console, "files that belong to no item", result.orphans)
-    _list(console, "items that cannot be read", [f"{name}: {why}" for name, why in result.unreadable.items()])
+    _list(console, f"files that belong to none of the {items}", result.orphans)
+    _list(console, f"{items} that cannot be read", [f"{name}: {why}" for name, why in result.unreadable.items()])
 
 
 def _list(console, title: str, lines: list[str]) -> None:

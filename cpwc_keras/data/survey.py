@@ -57,7 +57,7 @@ class Survey:
 
     Attributes:
         n_items: pairs, sequences or loops.
-        n_patients: different patients.
+        n_patients: different patients; of pairs of images, the scenes that a split never parts.
         frames: of the items.
         vendors: items by vendor; likewise variants and splits.
         variants: items by variant.
@@ -71,7 +71,7 @@ class Survey:
         displacement_mm: the same in mm.
         strain_percent: per item, the lowest longitudinal strain of the endocardial layer.
         missing: files that an item needs and that are not there.
-        orphans: data files in the folder that belong to no item.
+        orphans: files in the folder that belong to no item, of the kinds that items have.
         unreadable: items of those measured that could not be read, with the reason.
         notes: what the readers assumed, with the number of items.
     """
@@ -224,5 +224,6 @@ def _count(values: Iterable[str]) -> dict[str, int]:
 
 
 def _orphans(root: Path, needed: set[Path]) -> list[str]:
-    found = (path for path in root.rglob("*") if path.suffix.lower() in _DATA_SUFFIXES and path.is_file())
+    kinds = {path.suffix.lower() for path in needed}.intersection(_DATA_SUFFIXES)  # previews are no data of sequences
+    found = (path for path in root.rglob("*") if path.suffix.lower() in kinds and path.is_file())
     return sorted(str(path) for path in found if path not in needed)

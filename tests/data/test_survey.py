@@ -106,6 +106,18 @@ def test_the_info_command(shrinking):
     assert json.loads(result.stdout)["strain_percent"]["low"] == pytest.approx(-10, abs=1e-3)
 
 
+def test_info_has_pairs_and_no_patients_where_there_are_none(pairs):
+    result = CliRunner().invoke(info, ["chairs", "--root", str(pairs)])
+    assert "pairs" in result.output and "patients" not in result.output and "frames" not in result.output
+
+
+def test_previews_beside_sequences_are_no_foreign_files(shrinking):
+    """`simulate --preview` writes them there."""
+    for name in ("a.png", "a.mp4"):
+        (shrinking / name).write_bytes(b"")
+    assert survey(list_dataset("sequences", shrinking), shrinking).orphans == []
+
+
 def test_the_verify_command(pairs):
     result = CliRunner().invoke(verify, ["chairs", "--root", str(pairs)])
     assert (result.exit_code, result.stdout) == (0, "4 of 4 items can be read.\n")
@@ -119,7 +131,8 @@ def test_the_commands_hand_on_what_is_the_users_mistake(tmp_path):
     for command in (info, verify):
         result = CliRunner().invoke(command, ["camus", "--root", str(tmp_path)])
         assert isinstance(result.exception, InputError)  # the group turns it into exit code 2
-        assert CliRunner().invoke(command, ["kitti", "--root", str(tmp_path)]).exit_code == 2
+        result = CliRunner().invoke(command, ["kitti", "--root", str(tmp_path)])
+        assert isinstance(result.exception, InputError) and "There is no dataset 'kitti'" in str(result.exception)
 
 
 def test_the_real_alessandrini_motion(shared_data):
