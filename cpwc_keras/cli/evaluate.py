@@ -155,6 +155,7 @@ def _report(folder, outcome, cases, options, videos) -> None:
 
 def _show(console, outcome, output) -> int:
     """The table, what failed, and the exit code."""
+    from cpwc_keras.studies.cautions import unfamiliar_lines
     from cpwc_keras.studies.run import RESULTS
     from cpwc_keras.studies.tables import parts, tables
 
@@ -168,8 +169,8 @@ def _show(console, outcome, output) -> int:
                 if remark not in said:
                     console.print(remark, style="dim")
                 said.add(remark)
-    notes = (note for result in outcome.results for note in result.notes)
-    for note in dict.fromkeys(note for note in notes if "lost the contour" in note):
+    notes = (note for result in outcome.results for note in result.notes if "lost the contour" in note)
+    for note in dict.fromkeys([*unfamiliar_lines(outcome.results), *notes]):
         console.print(f"Mind: {note}", style="yellow")
     shown = {result.tracker for result in outcome.results}
     others = sorted(path.name for path in (output / RESULTS).glob("*") if path.is_dir() and path.name not in shown)

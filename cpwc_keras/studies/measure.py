@@ -15,12 +15,12 @@ from cpwc_keras.evaluation.motion import mean_length, trajectory_error
 from cpwc_keras.fields import pixel_grid
 from cpwc_keras.io.contours import resample
 from cpwc_keras.studies.cases import Case, contour_of
+from cpwc_keras.studies.cautions import lost, unlike_training
 from cpwc_keras.studies.references import drawn_contours, instants, true_contours, wall_points
 from cpwc_keras.studies.results import CaseResult
 from cpwc_keras.tracking.carry import Step, carry, require_reach
 from cpwc_keras.tracking.cine import CONTOUR_POINTS, place_contour
 from cpwc_keras.tracking.composition import compose, sample_flow
-from cpwc_keras.tracking.description import PLAUSIBLE_STRAIN
 from cpwc_keras.tracking.pair import NetworkTracker, Tracker
 from cpwc_keras.types import CineLoop, Sequence
 
@@ -158,8 +158,11 @@ def _compared(
     if onward is not None and es is not None:
         truth = (wall + onward)[None]
         scalars["cumulative_epe_mm"] = float(trajectory_error(carried[es : es + 1, n:], truth, spacing_mm)[0])
-    lost = _lost(result.tracker, carried[:, :n], spacing_mm, ed) if n else ()
-    result = replace(result, ed=ed, es=es, notes=(*loop.notes, *notes, *more, *errors.notes(), *lost))
+    notes = (*loop.notes, *notes, *more, *errors.notes())
+    if n:
+        notes = (*notes, *lost(result.tracker, carried[:, :n], spacing_mm, ed))
+        result = replace(result, unfamiliar=unlike_training(loop, contour, run, ed))
+    result = replace(result, ed=ed, es=es, notes=notes)
     if references is not None:
         segments = motion is not None and result.case.view in ("A4C", "")
         found = _contour_numbers(carried[:, :n], references, ed, es, spacing_mm, motion is not None, segments)
@@ -273,18 +276,9 @@ def _unlabelled(result: CaseResult, case: Case, loop: CineLoop, run: Tracker, se
             "closure_percent": np.array([entry.strain_percent for entry in returns]),
             "drift_mm": np.array([entry.drift_mm for entry in returns]),
         },
-        notes=(*notes, *_lost(result.tracker, carried, result.spacing_mm, ed)),
+        notes=(*notes, *lost(result.tracker, carried, result.spacing_mm, ed)),
+        unfamiliar=unlike_training(loop, points, run, ed),
     )
-
-
-def _lost(tracker: str, contours: np.ndarray, spacing_mm, ed: int) -> tuple[str, ...]:
-    """A note where the contour changed its length as no heart does."""
-    curve = strain.longitudinal_strain(contours, spacing_mm, ed)
-    implausible = np.flatnonzero((curve < PLAUSIBLE_STRAIN[0]) | (curve > PLAUSIBLE_STRAIN[1]))
-    if not len(implausible):
-        return ()
-    worst = implausible[np.abs(curve[implausible]).argmax()]
-    return (f"{tracker} lost the contour: its strain is {curve[worst]:+.0f} % in frame {worst}; look at the video.",)
 
 
 def _disagreement(vectors: np.ndarray, ed: int, spacing_mm) -> float:

@@ -45,6 +45,7 @@ class Section:
         figures: plots.
         films: best and worst cases.
         remarks: sentences after them.
+        cautions: what a reader of the tables has to mind.
     """
 
     title: str
@@ -53,6 +54,7 @@ class Section:
     figures: Sequence[Picture]
     films: Sequence[Picture]
     remarks: Sequence[str] = ()
+    cautions: Sequence[str] = ()
 
 
 def page(
@@ -102,6 +104,7 @@ def page(
 def _section(key: str, section: Section) -> list[str]:
     body = [f'<h2 id="{key}">{escape(section.title)}</h2>', f'<p class="lead">{escape(section.lead)}</p>']
     body += [_table(table) for table in section.tables]
+    body += [f'<p class="remark">Mind: {escape(caution)}</p>' for caution in section.cautions]
     body += [_figure(picture, "plot") for picture in section.figures]
     body += [f"<p>{escape(remark)}</p>" for remark in section.remarks]
     if section.films:

@@ -99,7 +99,10 @@ def write_report(
         films, unread = _films(folder, part, frames_of) if frames_of else ([], [])
         written += [picture.path for picture in (*figures, *films)]
         written += [folder / picture.video for picture in films if picture.video]
-        sections.append(Section(part.title, _count(part.results), tables(part), figures, films, remarks + unread))
+        cautions = unfamiliar_lines(part.results)
+        sections.append(
+            Section(part.title, _count(part.results), tables(part), figures, films, remarks + unread, cautions)
+        )
     failed = [result for result in results if result.error]
     notes = dict(Counter(note for result in results for note in dict.fromkeys(result.notes)))
     html = page(title, _count(results), sections, failed, notes, settings, versions())
@@ -190,6 +193,7 @@ def _markdown(title: str, sections: Sequence[Section], failed: Sequence[CaseResu
         texts.append(f"## {markdown_text(section.title)}\n\n{section.lead}\n")
         texts += [markdown(table) for table in section.tables]
     if failed:
+        texts += [f"Mind: {markdown_text(caution)}\n" for caution in section.cautions]
         lines = "\n".join("- " + markdown_text(f"{r.tracker} on {r.case.name}: {r.error}") for r in failed)
         texts.append(f"## What could not be measured\n\n{lines}\n")
     return "\n".join(texts)

@@ -71,6 +71,9 @@ class CaseInfo:
     variant: str = ""
 
 
+_SENTENCES = ("notes", "unfamiliar")
+
+
 @dataclass(frozen=True, eq=False)
 class CaseResult:
     """What one tracker did on one case.
@@ -87,6 +90,7 @@ class CaseResult:
         curves: see the module.
         error: one sentence why nothing could be measured; "" where it could.
         notes: what was assumed, one sentence each.
+        unfamiliar: what sets the images apart from all that the tracker's network saw, likewise.
     """
 
     tracker: str
@@ -100,6 +104,7 @@ class CaseResult:
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     error: str = ""
     notes: tuple[str, ...] = ()
+    unfamiliar: tuple[str, ...] = ()
 
 
 def write_result(path: str | Path, result: CaseResult, key: str) -> None:
@@ -113,8 +118,8 @@ def write_result(path: str | Path, result: CaseResult, key: str) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    header = {name: getattr(result, name) for name in ("tracker", "frames", "ed", "es", "error", "notes", "scalars")}
-    header |= {"spacing_mm": result.spacing_mm, "frame_rate_hz": result.frame_rate_hz, "case": asdict(result.case)}
+    plain = ("tracker", "frames", "ed", "es", "error", "scalars", "spacing_mm", "frame_rate_hz", *_SENTENCES)
+    header = {name: getattr(result, name) for name in plain} | {"case": asdict(result.case)}
     with atomic_hdf5(path) as file:
         file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "key": key})
         file.attrs["header"] = json.dumps(header)
@@ -143,7 +148,8 @@ def read_result(path: str | Path, key: str | None = None) -> CaseResult | None:
             curves = {name: load_dataset(path, file, name, None, "a result") for name in file}
         case, spacing = CaseInfo(**header.pop("case")), header.pop("spacing_mm")
         spacing = None if spacing is None else (float(spacing[0]), float(spacing[1]))
-        return CaseResult(case=case, spacing_mm=spacing, curves=curves, **header | {"notes": tuple(header["notes"])})
+        header |= {name: tuple(header[name]) for name in _SENTENCES}
+        return CaseResult(case=case, spacing_mm=spacing, curves=curves, **header)
     except (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
             ValueError):  # fmt: skip  # whatever is in a broken file
         return None

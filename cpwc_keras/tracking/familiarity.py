@@ -58,7 +58,11 @@ _MOST_SAMPLES = 512
 
 
 def unfamiliar(
-    loop: CineLoop, contour: np.ndarray, ranges: Mapping[str, tuple[float, float]] | None, frame: int = 0
+    loop: CineLoop,
+    contour: np.ndarray,
+    ranges: Mapping[str, tuple[float, float]] | None,
+    frame: int = 0,
+    resampled: bool = True,
 ) -> list[str]:
     """What sets a loop apart from all that a network saw.
 
@@ -71,6 +75,7 @@ def unfamiliar(
         ranges: of the network's card (see the module), in part or whole; without any, nothing is known and nothing
             is said.
         frame: index of the frame the contour lies on.
+        resampled: whether the network is shown the images with pixels of a `familiar_spacing`.
 
     Returns:
         One sentence for each difference.
@@ -85,7 +90,8 @@ def unfamiliar(
     mean, dark = brightness(window)
     differences = []
     if "pixel_spacing_mm" in known:
-        differences += _spacing(loop.spacing_mm, np.ptp(contour, axis=0).max(), *known["pixel_spacing_mm"])
+        extent_px = np.ptp(contour, axis=0).max()
+        differences += _spacing(loop.spacing_mm, extent_px, *known["pixel_spacing_mm"], resampled)
     differences += _size(frames, max(_SMALLEST_PX, known.get("image_size_px", (0, 0))[0] / 4))
     # Inverted images are bright as well: their inversion is what has to be said.
     return differences + (_inverted(loop, contour, frame, frames) or _gray(window, mean, dark, known))
@@ -155,7 +161,9 @@ def _window(contour: np.ndarray, shape: tuple[int, int]) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _spacing(spacing_mm: tuple[float, float] | None, extent_px: float, low: float, high: float) -> list[str]:
+def _spacing(
+    spacing_mm: tuple[float, float] | None, extent_px: float, low: float, high: float, resampled: bool
+) -> list[str]:
     seen = f"the network saw {low:.2g} to {high:.2g} mm"
     if spacing_mm is None:
         least, most = (length / max(extent_px, 1.0) for length in _VENTRICLE_MM)
@@ -169,6 +177,8 @@ def _spacing(spacing_mm: tuple[float, float] | None, extent_px: float, low: floa
         return []
     rows, columns = (f"{value:.2g}" for value in spacing_mm)
     found = f"{rows} mm" if rows == columns else f"{rows} mm high and {columns} mm wide"
+    if not resampled:
+        return [f"A pixel is {found}, and {seen}: expect wrong motion (`track` would resample to {pixel_mm:.2g} mm)."]
     lost = "; they show less than it knows, expect wrong motion" if max(spacing_mm) > high * _FAR else ""
     return [f"A pixel is {found}, and {seen}: for it, the images were resampled to {pixel_mm:.2g} mm{lost}."]
 
