@@ -25,6 +25,7 @@ import numpy as np
 from cpwc_keras.errors import InputError
 from cpwc_keras.files import WriteError, atomic_path
 from cpwc_keras.record import versions
+from cpwc_keras.studies.cautions import unfamiliar_lines
 from cpwc_keras.studies.csv_files import results_csv, timing_csv
 from cpwc_keras.studies.curve_figures import distance_profiles, loop_over_beats, strain_over_time
 from cpwc_keras.studies.figures import bland_altman, correlation, distance_boxes, error_histograms, segment_errors
