@@ -193,8 +193,8 @@ def _markdown(title: str, sections: Sequence[Section], failed: Sequence[CaseResu
     for section in sections:
         texts.append(f"## {markdown_text(section.title)}\n\n{section.lead}\n")
         texts += [markdown(table) for table in section.tables]
-    if failed:
         texts += [f"Mind: {markdown_text(caution)}\n" for caution in section.cautions]
+    if failed:
         lines = "\n".join("- " + markdown_text(f"{r.tracker} on {r.case.name}: {r.error}") for r in failed)
         texts.append(f"## What could not be measured\n\n{lines}\n")
     return "\n".join(texts)
