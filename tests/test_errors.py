@@ -34,7 +34,7 @@ def test_equally_near_names_are_no_guess():
 @pytest.mark.parametrize(
     ("arguments", "found", "meant"),
     [
-        (["trak"], "There is no command 'trak'; choose one of pretrain,", "track"),
+        (["trak"], "There is no command 'trak'; choose one of demo,", "track"),
         (["info", "camsu", "--root", "."], "There is no dataset 'camsu'; choose one of chairs,", "camus"),
         (["prepare", "Ted", "-o", "x"], "There is no dataset 'Ted'", "ted"),
         (["simulate", "--templates", "camus_half"], "--templates: there is no 'camus_half'", "camus-half"),

@@ -22,31 +22,34 @@ _UNITS = {"training": "steps", "measuring": "recordings"}
               help="Folder for the runs, the results and the table.  [default: runs/TABLE]")
 @click.option("--rows", multiple=True, metavar="ROWS",
               help="Only these: numbers with commas between them, or the name of a row; may be given several times.")
-@click.option("--config", help="Experiment YAML that all networks share; options win over it.")
-@click.option("--weights", metavar="WEIGHTS",
+@click.option("--config", metavar="NAME|FILE",
+              help="Experiment that all networks share, a YAML file or a shipped one; options win over it.")
+@click.option("--weights", metavar="NAME|FILE",
               help="Preset or file to start every network from; with {network} in its path, a file for each; none: He "
               "initialisation.  [default: the default preset in table1, whose networks are alike; He initialisation in "
               "the others, where no file fits all and the rows should start alike]")
 @click.option("--steps", type=int, help="Gradient steps of each network, instead of epochs.")
 @click.option("--epochs", type=int, help="Times each pair is seen.  [default: the paper's 15]")
-@click.option("--crop", type=int, nargs=2, metavar="H W", help="Size of the training images, multiples of 64.")
-@click.option("--batch-size", type=int, help="Pairs a step.")
-@click.option("--learning-rate", type=float, help="Of Adam at the start.")
+@click.option("--crop", type=int, nargs=2, metavar="H W",
+              help="Height and width of the training images in pixels, multiples of 64.  [default: 384 448]")
+@click.option("--batch-size", type=int, help="Pairs in each step.  [default: 4]")
+@click.option("--learning-rate", type=float, help="Of Adam, at the start.  [default: 0.0001]")
 @click.option("--schedule", type=Choice(["halving", "linear"]),
-              help="halving: the paper's; linear: for short budgets.")
-@click.option("--clipnorm", type=float, help="Bound on the gradient norm of each weight array.")
+              help="Of the learning rate. halving: the paper's, halved at 40, 60 and 80 % of the steps; linear: "
+              "straight down from 50 %, for short budgets.  [default: halving]")
+@click.option("--clipnorm", type=float, help="Bound on the gradient's norm of each weight array.  [default: none]")
 @click.option("--precision", type=Choice(["float32", "mixed_bfloat16"]),
-              help="mixed_bfloat16 is faster on recent CPUs and GPUs.")
-@click.option("--test-vendor",
+              help="mixed_bfloat16 is faster on recent CPUs and GPUs.  [default: float32]")
+@click.option("--test-vendor", metavar="NAME",
               help="Vendor to measure on, with --validation-vendor.  [default, tables 1 and 2: Siemens]")
-@click.option("--validation-vendor",
+@click.option("--validation-vendor", metavar="NAME",
               help="Vendor kept for validation.  [default, tables 1 and 2: SAMSUNG MEDISON CO]")
-@click.option("--seed", type=int, help="Of everything random.")
+@click.option("--seed", type=int, help="Of everything random.  [default: 0]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Measure on the first N test recordings only.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
               help="Processes that measure; a single one uses all cores for one recording at a time.")
 def ablate(name, listing, dataset, output, rows, limit, workers, **options):
-    """Train and measure the paper's ablations: Table I, II or III beside the paper's errors.
+    """Train and measure the rows of the paper's Table I, II or III.
 
     table1: forward and backward pairs, pairs further apart, composition; on the sequences of Alessandrini et al. 2018,
     one vendor left out for the test. table2: skip connections and context networks, on the same. table3: context
@@ -58,10 +61,11 @@ def ablate(name, listing, dataset, output, rows, limit, workers, **options):
     cpwc-keras ablate table2 --dataset sequences=simulated --rows 1,4 --steps 300 --crop 128 128
     cpwc-keras ablate table3 --dataset sequences=virtual --weights "runs/{network}/network.h5"
 
-    Any part of a table at any scale: table.md says how many rows it has and how short of the paper's their training
-    was. Rows that differ in inference alone share a network. Writes table.md, table.csv, ablation.json, and a folder
-    for each network. Started again, it goes on where it stopped and trains no network twice; networks of the table that
-    were trained in the folder before are in it, too, and other settings need another folder.
+    Options that are left out are those of --config, else the paper's. Any part of a table at any scale: table.md says
+    how many rows it has and how short of the paper's their training was. Rows that differ in inference alone share a
+    network. Writes table.md, table.csv, ablation.json, and a folder for each network. Started again, it goes on where
+    it stopped and trains no network twice; networks of the table that were trained in the folder before are in it, too,
+    and other settings need another folder.
     """
     from rich.console import Console
 

@@ -11,18 +11,21 @@ import click
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The contour file, ….json.")
 @click.option("--loop", type=click.Path(path_type=Path),
-              help="What will be tracked: size and frames are checked, and a preview is drawn.")  # fmt: skip
-@click.option("--frame", type=click.IntRange(0), help="End-diastolic frame, from 0.  [default: as the source "
+              help="The recording that will be tracked (a loop; a still cannot be): size and frame are checked "
+              "against it, and a preview is drawn. Without it nothing is checked.")  # fmt: skip
+@click.option("--frame", type=click.IntRange(0), help="End-diastolic frame, counted from 0.  [default: as SOURCE "
               "says, or of several frames the one of the largest cavity, or 0]")  # fmt: skip
 @click.option("--base", nargs=4, type=float, metavar="X1 Y1 X2 Y2",
-              help="Septal and lateral end of the base, where a closed outline does not show it.")  # fmt: skip
-@click.option("--label", help="Which outline, where the source holds several.")
+              help="Septal and lateral end of the base, in pixels, where a closed outline does not show "
+              "it.")  # fmt: skip
+@click.option("--label", metavar="NAME", help="Which outline, where SOURCE holds several.")
 @click.option("--mm", is_flag=True, help="The points are in mm from the centre of the top left pixel, not in pixels.")
 @click.option("--spacing", nargs=2, type=float, metavar="ROW COL",
-              help="With --mm: size of a pixel, where the loop has none.")  # fmt: skip
-@click.option("--keep-order", is_flag=True, help="Do not reverse points that run from right to left.")
+              help="With --mm: height and width of a pixel in mm, where the loop has none.")  # fmt: skip
+@click.option("--keep-order", is_flag=True, help="Do not reverse points that run from right to left, as in a "
+              "mirrored display.")  # fmt: skip
 def contour(source, output, loop, frame, base, label, mm, spacing, keep_order):
-    """Make the end-diastolic contour file that track takes, from what another tool has drawn.
+    """Make a contour file for track, from a mask or another tool's file.
 
     SOURCE is a mask (NIfTI, MetaImage, PNG; 1 cavity and 2 myocardium as in CAMUS, or the cavity alone), a CSV of x and
     y, EchoNet-Dynamic's VolumeTracings.csv, JSON of LabelMe, VGG VIA or COCO, or a sequence file (.h5) with its mesh.

@@ -31,11 +31,12 @@ _root = click.option(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, for scripts.")
 def info(dataset: str, root: str, sample: int, as_json: bool) -> None:
-    """Show what a dataset holds: counts, image sizes, spacing, frames, motion, strain, and what is missing.
+    """Show what a dataset holds, and what is missing.
 
-    DATASET is chairs, things, alessandrini, alessandrini-motion (its trajectories without images), medicaid, camus, ted
-    or sequences (this project's own files). Displacements are the 99th percentile of the motion between neighbouring
-    frames of each item; strain is the lowest longitudinal strain of the endocardial layer against end-diastole.
+    Counts, image sizes, spacing, frames, motion, strain. DATASET is chairs, things, alessandrini, alessandrini-motion
+    (its trajectories without images), medicaid, camus, ted or sequences (this project's own files). Displacements are
+    the 99th percentile of the motion between neighbouring frames of each item; strain is the lowest longitudinal strain
+    of the endocardial layer against end-diastole.
 
     \b
     cpwc-keras info camus --root ~/data/CAMUS_public
@@ -60,9 +61,10 @@ def info(dataset: str, root: str, sample: int, as_json: bool) -> None:
 @_dataset
 @_root
 def verify(dataset: str, root: str) -> None:
-    """Read every file of a dataset and list the broken ones, one sentence each; exit code 1 if there are any.
+    """Read every file of a dataset, name each broken one.
 
-    DATASET is chairs, things, alessandrini, alessandrini-motion, medicaid, camus, ted or sequences.
+    The exit code is 1 if there are any. DATASET is chairs, things, alessandrini, alessandrini-motion, medicaid, camus,
+    ted or sequences.
 
     \b
     cpwc-keras verify chairs --root ~/data/FlyingChairs_release

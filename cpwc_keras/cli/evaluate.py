@@ -28,20 +28,22 @@ def _list(context, parameter, value):
 @click.option("--dataset", required=True, metavar="NAME=FOLDER",
               help="sequences, alessandrini, medicaid, camus, ted or loops, and where it lies.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the report.")
-@click.option("--split", default="", help="Only this part of the dataset: train, validation, test or clinical.")
-@click.option("--variants", callback=_list, metavar="LIST", help="Only these (clean,reverberation,…).")
-@click.option("--views", callback=_list, metavar="LIST", help="Only these (A2C,A3C,A4C).")
+@click.option("--split", default="", metavar="NAME",
+              help="Only this part of the dataset: train, validation, test or clinical.")
+@click.option("--variants", callback=_list, metavar="LIST", help="Only these variants (clean,reverberation,…).")
+@click.option("--views", callback=_list, metavar="LIST", help="Only these views (A2C,A3C,A4C).")
 @click.option("--vendors", callback=_list, metavar="LIST", help="Only these makers of scanners.")
-@click.option("--patients", callback=_list, metavar="LIST", help="Only these (p1,p2,…).")
+@click.option("--patients", callback=_list, metavar="LIST", help="Only these patients (p1,p2,…).")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N patients of what is left.")
 @click.option("--metrics", callback=_list, metavar="LIST",
-              help="Only these: epe, contours, strain, segments, closure.  [default: all that the dataset allows]")
+              help="Only these figures: epe, contours, strain, segments, closure.  [default: all that the dataset "
+              "allows]")
 @click.option("--composition/--no-composition", default=True, show_default=True,
               help="Follow the mean of forward and backward motion (section II-B.5 of the paper).")
 @click.option("--beat", type=float, metavar="FRAMES",
-              help="Length of a beat, for loops without labels.  [default: estimated from the images]")
+              help="Length of a beat in frames, for loops without labels.  [default: estimated from the images]")
 @click.option("--spacing", nargs=2, type=float, metavar="ROW COL",
-              help="Size of a pixel in mm, for recordings that do not say it.")
+              help="Height and width of a pixel in mm, for recordings that do not say it.")
 @reach_option(1, "1 is the paper's way; `track` uses 3.")
 @precision_option
 @click.option("--again", is_flag=True,
@@ -52,12 +54,12 @@ def _list(context, parameter, value):
               help="Films of each tracker's best and worst case.")
 def evaluate(trackers, dataset, output, split, variants, views, vendors, patients, limit, metrics, composition, beat,
              spacing, reach, precision, again, workers, videos):
-    """Measure trackers on a dataset, in millimetres and percent, beside the paper's figures.
+    """Measure trackers on a dataset, beside the paper's figures.
 
-    TRACKER is a baseline (zero, fft-xcorr, farneback, dis), a preset, a weights file, an ONNX file, or a Python
-    function (package.module:function or file.py:function) that takes two batches of images (B, H, W) in [0, 1] and
-    returns the flow (B, H, W, 2) in pixels. Without any, all baselines and the shipped preset are measured. A path with
-    {vendor} in it is a file for each vendor.
+    Errors are in millimetres and percent. TRACKER is a baseline (zero, fft-xcorr, farneback, dis), a preset, a weights
+    file, an ONNX file, or a Python function (package.module:function or file.py:function) that takes two batches of
+    images (B, H, W) in [0, 1] and returns the flow (B, H, W, 2) in pixels. Without any, all baselines and the shipped
+    preset are measured. A path with {vendor} in it is a file for each vendor.
 
     \b
     cpwc-keras evaluate --dataset sequences=virtual --split test -o evaluation

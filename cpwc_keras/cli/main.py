@@ -15,22 +15,15 @@ import click
 from cpwc_keras import __version__
 from cpwc_keras.errors import InputError, did_you_mean
 
-COMMANDS = {
-    "pretrain": "train",
-    "transfer": "train",
-    "track": "track",
-    "demo": "track",
-    "contour": "contour",
-    "evaluate": "evaluate",
-    "ablate": "ablate",
-    "simulate": "simulate",
-    "info": "dataset",
-    "verify": "dataset",
-    "prepare": "prepare",
-    "presets": "presets",
-    "export": "export",
-    "app": "app",
+_PARTS = {
+    "Tracking": {"demo": "track", "track": "track", "app": "app", "contour": "contour", "presets": "presets"},
+    "Measuring": {"evaluate": "evaluate", "ablate": "ablate"},
+    "Training": {"pretrain": "train", "transfer": "train", "export": "export"},
+    "Data": {"simulate": "simulate", "prepare": "prepare", "info": "dataset", "verify": "dataset"},
 }
+"""Heading of `--help` → its commands, in the order in which they are met."""
+
+COMMANDS = {name: module for commands in _PARTS.values() for name, module in commands.items()}
 """Command → module of `cpwc_keras.cli`, loaded when the command is used, so that `--help` is there at once."""
 
 
@@ -42,6 +35,13 @@ class _Commands(click.Group):
         if name not in COMMANDS:
             return None
         return getattr(import_module(f"cpwc_keras.cli.{COMMANDS[name]}"), name)
+
+    def format_commands(self, context, formatter):
+        room = formatter.width - 6 - max(map(len, COMMANDS))
+        for title, commands in _PARTS.items():
+            with formatter.section(title):
+                shown = ((name, self.get_command(context, name)) for name in commands)
+                formatter.write_dl([(name, command.get_short_help_str(room)) for name, command in shown])
 
     def resolve_command(self, context, args):
         name = args[0]
@@ -56,11 +56,10 @@ class _Commands(click.Group):
 def cli():
     """Motion estimation in 2D echocardiography: c-PWC-Net (Evain et al., IEEE TMI 2022).
 
-    Track a contour through a cine loop and measure its strain (track, demo), make the contour from a mask or another
-    tool's file (contour), train the network (pretrain, transfer), repeat the paper's ablations (ablate), make training
-    data with exact motion (simulate), look into datasets (info, verify), convert them (prepare), see which trained
-    networks there are (presets), take one elsewhere (export), do it all in the browser (app). Each command has its own
-    --help.
+    Begin with `cpwc-keras demo`, which needs nothing. For a recording of your own, draw the contour of the endocardium
+    at end-diastole in the browser (app), or make it from a mask or another tool's file (contour), and track it.
+
+    Each command has a --help with examples. For research, not for diagnosis.
     """
 
 

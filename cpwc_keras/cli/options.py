@@ -30,8 +30,8 @@ precision_option = click.option(
     type=Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="In which a network calculates. bfloat16 is nearly twice as fast where the processor knows it, and moves "
-    "results by some thousandths of a millimetre.",
+    help="Kind of numbers in which a network calculates. bfloat16 is nearly twice as fast where the processor "
+    "knows it, and moves results by some thousandths of a millimetre.",
 )
 
 

@@ -35,7 +35,7 @@ _MADE_ONLY = ("pairs", "size", "photos", "seed")
     help="Processes; the files are the same for any number of them.  [default: one a processor, 8 at most]",
 )
 @click.option(
-    "--pairs", type=click.IntRange(1, 99_999), default=_PAIRS, show_default=True, help="chairs-like: how many."
+    "--pairs", type=click.IntRange(1, 99_999), default=_PAIRS, show_default=True, help="chairs-like: how many pairs."
 )
 @click.option(
     "--size",
@@ -44,15 +44,16 @@ _MADE_ONLY = ("pairs", "size", "photos", "seed")
     default=(384, 512),
     show_default=True,
     metavar="HEIGHT WIDTH",
-    help="chairs-like: of the images; displacements scale with it.",
+    help="chairs-like: size of the images in pixels; displacements scale with it.",
 )
 @click.option("--photos", type=click.Path(), help="chairs-like: folder of photographs for the textures.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="chairs-like: of everything random.")
 @click.pass_context
 def prepare(context, dataset, root, output, patients, view, split, overwrite, workers, pairs, size, photos, seed):
-    """Convert a dataset to the project's sequence files: one HDF5 file per recording, images and motion together.
+    """Convert a dataset to this project's sequence files.
 
-    DATASET is medicaid, alessandrini, camus, ted or chairs-like.
+    One HDF5 file per recording has images and motion together. DATASET is medicaid, alessandrini, camus, ted or
+    chairs-like.
 
     chairs-like needs no dataset: it makes pairs of images like those of FlyingChairs, shapes flying over photographs or
     procedural textures with exactly known motion, in its layout, for `pretrain --dataset chairs=FOLDER`.

@@ -10,9 +10,10 @@ import click
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the whole cards as JSON, for machines.")
 def presets(as_json):
-    """List the trained networks that come with the package: licence, what each saw, its figures.
+    """List the trained networks that come with the package.
 
-    The one marked as default is used where no tracker is named. Choose another by its name, mind its licence:
+    With the licence, what each saw, and its figures. The one marked as default is used where no tracker is named.
+    Choose another by its name, mind its licence:
 
     \b
     cpwc-keras track patient.dcm --contour ed.json --tracker NAME -o result

@@ -37,9 +37,9 @@ class _InSections(click.Command):
 @click.command(cls=_InSections)
 @click.option("--procedural", type=click.IntRange(1), metavar="N", help="Simulate N hearts that need no data.")
 @click.option("--templates", type=Choice(_TEMPLATES),
-              help="Simulate the recordings of this dataset … (camus: a beat from two stills; camus-half: half "
-              "sequences with the motion of their masks.)")
-@click.option("--root", type=click.Path(path_type=Path), help="… in this folder.")
+              help="Simulate the recordings of this dataset instead; with --root. camus: a beat from two stills; "
+              "camus-half: half sequences with the motion of their masks.")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of that dataset, as unpacked.")
 @click.option("--split", type=Choice(["train", "validation", "test", "all"]), default="all", show_default=True,
               help="Only templates of this part of the dataset.")
 @click.option("--patients", default="", metavar="LIST", help="Only these patients (p1,p2,…).")
@@ -50,9 +50,10 @@ class _InSections(click.Command):
 @click.option("--engine", type=Choice(["exact", "surrogate"]), default="exact", show_default=True,
               help="exact: the physics of SIMUS; surrogate: a calibrated approximation, much faster.")
 @click.option("--frames", type=click.IntRange(2), default=40, show_default=True,
-              help="Over one beat of stills and procedural hearts; recorded loops keep their own number.")
+              help="Frames over one beat of stills and procedural hearts; recorded loops keep their own number.")
 @click.option("--variants", default="clean,reverberation", show_default=True, metavar="LIST",
-              help="Without and with artifacts that stand still; the second costs next to nothing more.")
+              help="clean and reverberation: without and with artifacts that stand still; the second costs next to "
+              "nothing more.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
               help="Of everything random; the same seed gives the same bytes on processors of one kind.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
@@ -62,34 +63,35 @@ class _InSections(click.Command):
               "--templates, the dataset under the same path; the files are written here.")
 @click.option("--preview", is_flag=True, help="A picture and a film of each sequence, with its mesh on one half.")
 @click.option("--overwrite", is_flag=True, help="Make files anew that are there already.")
-@click.option("--elements", type=int, help="Of the probe.  [default: 64]")
-@click.option("--frequency", type=float, metavar="MHZ", help="Of the probe.  [default: 2.5]")
+@click.option("--elements", type=int, metavar="N", help="Elements of the probe.  [default: 64]")
+@click.option("--frequency", type=float, metavar="MHZ", help="Centre frequency of the probe.  [default: 2.5]")
 @click.option("--bandwidth", type=float, metavar="FRACTION",
-              help="Of the probe, at -6 dB there and back, of its frequency.  [default: 0.75]")
-@click.option("--pitch", type=float, metavar="MM", help="From element to element.  [default: 0.3]")
-@click.option("--width", type=float, metavar="MM", help="Of an element.  [default: 0.25]")
-@click.option("--beams", type=int, help="Transmitted beams.  [default: 128]")
-@click.option("--sector", type=float, metavar="DEGREES", help="Opening angle.  [default: the template's]")
-@click.option("--depth", type=float, metavar="MM", help="Of the image.  [default: the template's]")
+              help="Bandwidth at -6 dB, there and back, as a fraction of the frequency.  [default: 0.75]")
+@click.option("--pitch", type=float, metavar="MM", help="From the middle of an element to the next.  [default: 0.3]")
+@click.option("--width", type=float, metavar="MM", help="Width of an element.  [default: 0.25]")
+@click.option("--beams", type=int, metavar="N", help="Beams that are transmitted for an image.  [default: 128]")
+@click.option("--sector", type=float, metavar="DEGREES", help="Opening angle of the sector.  [default: the template's]")
+@click.option("--depth", type=float, metavar="MM", help="Depth of the image.  [default: the template's]")
 @click.option("--focus", type=float, metavar="MM", help="Depth of the transmit focus.  [default: half the depth]")
-@click.option("--attenuation", type=float, metavar="DB", help="Per cm and MHz, one way.  [default: 0]")
-@click.option("--compression", type=Choice(["gamma", "log"]), help="Of the gray scale.  [default: gamma]")
-@click.option("--gamma", type=float, help="Exponent of the gray scale.  [default: 0.4]")
-@click.option("--dynamic-range", type=float, metavar="DB", help="With --compression log.  [default: 60]")
+@click.option("--attenuation", type=float, metavar="DB", help="Of tissue, in dB per cm and MHz, one way.  [default: 0]")
+@click.option("--compression", type=Choice(["gamma", "log"]), help="How amplitudes become gray.  [default: gamma]")
+@click.option("--gamma", type=float, help="Exponent of --compression gamma.  [default: 0.4]")
+@click.option("--dynamic-range", type=float, metavar="DB", help="Of --compression log.  [default: 60]")
 @click.option("--density", type=float, help="Scatterers per square wavelength.  [default: 10]")
-@click.option("--decorrelation", type=float,
-              help="What the speckle of the wall loses of its correlation per frame.  [default: 0]")
-@click.option("--replacement", type=float,
-              help="Fraction of the wall's scatterers that leave the plane per frame.  [default: 0]")
-@click.option("--blood-decorrelation", type=float, help="As --decorrelation, in the cavity.  [default: 0]")
+@click.option("--decorrelation", type=float, metavar="FRACTION",
+              help="What the speckle of the wall loses of its correlation from frame to frame.  [default: 0]")
+@click.option("--replacement", type=float, metavar="FRACTION",
+              help="Part of the wall's scatterers that leave the plane from frame to frame.  [default: 0]")
+@click.option("--blood-decorrelation", type=float, metavar="FRACTION",
+              help="As --decorrelation, in the cavity.  [default: 0]")
 @click.option("--annulus", type=float, metavar="MM",
               help="How far beyond the base tissue moves with it; 0, the paper's: not at all.  [default: 20]")
 @click.option("--artifact-position", type=Choice(["fixed", "random"]),
               help="fixed: near the mid-anterolateral wall, as in the paper; random: anywhere.  [default: fixed]")
 @click.option("--artifact-level", type=float, metavar="DB",
-              help="Echo of an artifact against the wall's.  [default: 20]")
-@click.option("--artifact-structures", type=int, help="How many artifacts.  [default: 1]")
-@click.option("--artifact-repeats", type=int, help="How often each repeats behind itself.  [default: 0]")
+              help="How much stronger an artifact's echo is than the wall's.  [default: 20]")
+@click.option("--artifact-structures", type=int, metavar="N", help="How many artifacts.  [default: 1]")
+@click.option("--artifact-repeats", type=int, metavar="N", help="How often each repeats behind itself.  [default: 0]")
 @click.option("--haze", type=float, metavar="DB",
               help="Haze over the sector, as its echo near the probe against the wall's.  [default: none]")
 def simulate(procedural, templates, root, output, split, patients, views, limit, workers, scheduler, preview, overwrite,

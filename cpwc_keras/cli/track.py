@@ -52,18 +52,25 @@ _dense_flow = click.option(
 @_engine
 @_composition
 @_reach
-@click.option("--spacing", nargs=2, type=float, metavar="ROW COL", help="Size of a pixel in mm, where INPUT has none.")
+@click.option("--spacing", nargs=2, type=float, metavar="ROW COL",
+              help="Height and width of a pixel in mm, where INPUT has none or wrong ones.")  # fmt: skip
 @click.option("--frame-rate", type=float, metavar="HZ", help="Frames a second, where INPUT has none or a wrong one.")
-@click.option("--ed", type=int, metavar="FRAME", help="Frame of the contour, from 0.  [default: as the contour says]")
 @click.option(
-    "--es", type=int, metavar="FRAME", help="End-systolic frame.  [default: as the contour says, or estimated]"
+    "--ed",
+    type=int,
+    metavar="FRAME",
+    help="End-diastolic frame that the contour was drawn on, counted from 0.  [default: as the contour says]",
 )
+@click.option("--es", type=int, metavar="FRAME",
+              help="End-systolic frame, counted from 0.  [default: as the contour or INPUT says, else estimated: the "
+              "smallest cavity of the beat]")  # fmt: skip
 @_dense_flow
 def track(input, contour, output, **options):
-    """Track a left-ventricular contour through the cine loop INPUT and measure its strain.
+    """Track a contour of the left ventricle through a recording.
 
-    INPUT is a multi-frame DICOM, NIfTI, MetaImage, MP4, AVI, GIF or the project's own sequence file. Spacing and frame
-    rate come from the file; videos have no spacing: give --spacing, or lengths are in pixels.
+    Measures longitudinal strain, GLS and MAPSE. INPUT is a multi-frame DICOM, NIfTI, MetaImage, MP4, AVI, GIF or the
+    project's own sequence file. Spacing and frame rate come from the file; videos have no spacing: give --spacing, or
+    lengths are in pixels.
 
     The contour runs from the basal septal point over the apex to the basal lateral point, in pixels (x, y) of the image
     (for a DICOM, of its ultrasound region):
@@ -77,7 +84,7 @@ def track(input, contour, output, **options):
     cpwc-keras track loop.mp4 --contour ed.json -o result --spacing 0.3 0.3 --tracker dis
 
     Writes tracking.h5 (the contour in every frame), strain.csv, summary.json, overlay.mp4, overlay.png and strain.png.
-    No file holds the patient's name.
+    The video has at most 15 frames a second, so that a faster loop plays slowed down. No file holds the patient's name.
     """
     _track(input, contour, output, **options)
 
@@ -92,9 +99,10 @@ def track(input, contour, output, **options):
 @_reach
 @_dense_flow
 def demo(output, **options):
-    """Track a real apical four-chamber loop that comes with pydicom: 30 frames, about one beat.
+    """Track a real four-chamber loop that comes with pydicom.
 
-    The contour was drawn by eye, by people who are no cardiologists. Writes the same files as track.
+    Its 30 frames are about one beat. The contour was drawn by eye, by people who are no cardiologists. Writes the same
+    files as track.
     """
     from pydicom import examples
 
@@ -142,7 +150,7 @@ def _track(
         run, _ = as_tracker(tracker, precision, engine)
     with locked_folder(output) as folder:
         size = "×".join(str(n) for n in loop.frames.shape[1:])
-        console.print(f"{path}: {len(loop)} frames of {size}", soft_wrap=True)
+        console.print(f"{path}: {len(loop)} frames of {size} px (height × width)", soft_wrap=True)
         if contour.note:
             console.print(f"Contour: {contour.note}", style="dim")
         with progress_bar(console, "frames") as progress:

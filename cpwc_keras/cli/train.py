@@ -22,37 +22,48 @@ def _options(command):
             "datasets",
             multiple=True,
             metavar="NAME[=FOLDER]",
-            help="Train on this dataset; may be given several times. Without a folder, "
-            f"{DATASETS_FOLDER}/NAME is used (see --data-root).",
+            help="Train on this dataset; may be given several times. NAME is chairs, things, alessandrini, medicaid or "
+            "sequences; or, made while the network trains, speckle, chairs-like, procedural, camus-templates or "
+            "alessandrini-templates. Without FOLDER, that of its name in --data-root is used.",
         ),
         click.option("--data-root", type=click.Path(path_type=Path), default=DATASETS_FOLDER, show_default=True,
                      help="Where datasets named without a folder lie."),
-        click.option("--config",
-                     help="Experiment YAML, or a shipped one: speckle, chairs_like, hearts, …; options win over it."),
+        click.option("--config", metavar="NAME|FILE",
+                     help="An experiment: a YAML file, or one that is shipped (speckle, chairs_like, hearts, "
+                     "hearts_still, hearts_camus, virtual_patients, borders). What it says replaces the defaults "
+                     "below; options win over it."),
         click.option("-o", "--output", type=click.Path(path_type=Path), default=None,
                      help="Folder of the run; an interrupted run found there goes on.  [default: runs/ and the name of "
                      "a shipped --config, else of the phase]"),
-        click.option("--weights", help="Preset or weights file to start from."),
-        click.option("--epochs", type=int, help="Times each pair is seen."),
-        click.option("--steps", type=int, help="Gradient steps, instead of epochs. More than a run had that has ended "
-                     "make it longer."),
-        click.option("--crop", type=int, nargs=2, metavar="H W", help="Size of the training images, multiples of 64."),
-        click.option("--batch-size", type=int, help="Pairs a step."),
-        click.option("--learning-rate", type=float, help="Of Adam at the start."),
+        click.option("--weights", metavar="NAME|FILE",
+                     help="Preset or weights file to start from.  [default: pretrain: He initialisation; transfer: the "
+                     "default preset]"),
+        click.option("--epochs", type=int, help="Times each pair is seen.  [default: pretrain: 200; transfer: 15]"),
+        click.option("--steps", type=int, help="Gradient steps, instead of epochs. More than a finished run had make "
+                     "it longer."),
+        click.option("--crop", type=int, nargs=2, metavar="H W",
+                     help="Height and width of the training images in pixels, multiples of 64.  [default: 384 448]"),
+        click.option("--batch-size", type=int, help="Pairs in each step.  [default: 4]"),
+        click.option("--learning-rate", type=float, help="Of Adam, at the start.  [default: 0.0001]"),
         click.option("--schedule", type=Choice(["halving", "linear"]),
-                     help="halving: the paper's; linear: for short budgets."),
-        click.option("--clipnorm", type=float, help="Bound on the gradient norm of each weight array."),
-        click.option("--ema", type=float, help="Keep a moving average of the weights with this momentum."),
-        click.option("--weight-decay", type=float, help="γ of eq. (1)."),
+                     help="Of the learning rate. halving: the paper's, halved at 40, 60 and 80 % of the steps; linear: "
+                     "straight down from 50 %, for short budgets.  [default: halving]"),
+        click.option("--clipnorm", type=float,
+                     help="Bound on the gradient's norm of each weight array.  [default: none]"),
+        click.option("--ema", type=float, metavar="MOMENTUM",
+                     help="The result is a moving average of the weights with this momentum.  [default: none]"),
+        click.option("--weight-decay", type=float, help="γ of the paper's eq. (1).  [default: 0.0004]"),
         click.option("--precision", type=Choice(["float32", "mixed_bfloat16"]),
-                     help="mixed_bfloat16 is faster on recent CPUs and GPUs."),
-        click.option("--maximum-displacement", "maximum_displacement_px", type=float,
-                     help="Leave out pairs that move more, in pixels."),
-        click.option("--seed", type=int, help="Of everything random."),
-        click.option("--workers", type=int, help="Threads that make pairs."),
-        click.option("--validate-every", type=int, help="Steps between validations."),
-        click.option("--checkpoint-every", type=int, help="Steps between checkpoints."),
-        click.option("--data-parallel/--single-device", default=None, help="Train on every device of the machine."),
+                     help="mixed_bfloat16 is faster on recent CPUs and GPUs.  [default: float32]"),
+        click.option("--maximum-displacement", "maximum_displacement_px", type=float, metavar="PX",
+                     help="Of chairs and things, leave out pairs of which a tenth of the pixels moves farther.  "
+                     "[default: pretrain: 30; transfer: none]"),
+        click.option("--seed", type=int, help="Of everything random.  [default: 0]"),
+        click.option("--workers", type=int, help="Threads that make pairs.  [default: 2]"),
+        click.option("--validate-every", type=int, metavar="STEPS", help="Between two validations.  [default: 500]"),
+        click.option("--checkpoint-every", type=int, metavar="STEPS", help="Between two checkpoints.  [default: 500]"),
+        click.option("--data-parallel/--single-device", default=None,
+                     help="Train on every device of the machine.  [default: single-device]"),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -62,10 +73,11 @@ def _options(command):
 @click.command()
 @_options
 def pretrain(**options):
-    """First phase: learn motion from natural images, or from procedural speckle.
+    """First phase of training: natural images, or procedural speckle.
 
     The defaults are the paper's: c-PWC-Net on FlyingChairs and FlyingThings3D in gray, 200 epochs, crops of 448×384,
-    Adam at 1e-4, halved every 20 % of the training after 40 %.
+    Adam at 1e-4, halved every 20 % of the training after 40 %. They need a GPU and days; `--config speckle` takes an
+    hour or two on two cores.
 
     \b
     cpwc-keras pretrain --dataset chairs=/data/FlyingChairs_release --dataset things=/data/FlyingThings3D
@@ -80,10 +92,11 @@ def pretrain(**options):
 @click.command()
 @_options
 def transfer(**options):
-    """Second phase: go on learning on ultrasound, on the myocardium, with temporal pair sampling.
+    """Second phase of training: ultrasound whose motion is known.
 
-    The defaults are the paper's: 15 epochs, no layer frozen, frames 1, 2 and 3 apart, forward and backward, brightness
-    and contrast as the only augmentation. Starts from --weights, or else from the default preset.
+    Only the myocardium counts. The defaults are the paper's: 15 epochs, no layer frozen, frames 1, 2 and 3 apart,
+    forward and backward, brightness and contrast as the only augmentation. Starts from --weights, or else from the
+    default preset.
 
     \b
     cpwc-keras transfer --dataset medicaid --weights runs/pretrain/network.h5

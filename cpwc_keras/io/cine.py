@@ -14,6 +14,9 @@ from cpwc_keras.types import CineLoop
 
 SEQUENCE_SUFFIXES = (".h5", ".hdf5")
 
+_STILL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_NO_STILL = "export the loop; a still has no motion to follow"
+
 
 def read(
     path: str | Path,
@@ -43,7 +46,7 @@ def read(
     state = file_state(path)
     loop = replace(_open(Path(path)), source_state=state)
     if len(loop) < 2:
-        raise bad_file(path, "a single frame", "a cine loop of two frames or more")
+        raise bad_file(path, "a single frame", "a cine loop of two frames or more", _NO_STILL)
     notes = loop.notes
     if spacing_mm is not None:
         spacing = (float(spacing_mm[0]), float(spacing_mm[1]))
@@ -86,6 +89,8 @@ def _open(path: Path) -> CineLoop:
 
     if name.endswith(VIDEO_SUFFIXES):
         return read_video(path)
+    if name.endswith(_STILL_SUFFIXES):
+        raise bad_file(path, "a still image", "a cine loop of two frames or more", _NO_STILL)
     known = ", ".join((".dcm", *MEDICAL_SUFFIXES, *VIDEO_SUFFIXES, *SEQUENCE_SUFFIXES))
     raise bad_file(path, f"the suffix {path.suffix!r} and no DICOM preamble", f"a cine loop ({known})")
 

@@ -1,6 +1,7 @@
 """`cpwc-keras pretrain` and `transfer`: real formats, exit codes, one sentence; once from the shell."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,23 @@ def test_nonsense_options(command, tmp_path):
     assert "--steps" in sentence(command("pretrain", "--dataset", "speckle", folder=tmp_path))
     result = command("pretrain", "--schedule", "cosine", folder=tmp_path)
     assert result.returncode == 2 and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("phase", ["pretrain", "transfer"])
+def test_the_help_gives_the_defaults_that_hold(phase):
+    """They come from the phase's YAML, so Click cannot show them."""
+    from cpwc_keras.cli import train
+    from cpwc_keras.training.experiment import load_experiment
+
+    experiment = load_experiment(phase)
+    own = {"datasets", "weights", "steps"}  # which are said in words
+    options = [p for p in getattr(train, phase).params if hasattr(experiment, p.name) and p.name not in own]
+    assert len(options) > 12
+    for option in options:
+        said = re.search(r"\[default: (.*)\]", option.help)[1]
+        said = re.sub(rf".*{phase}: (\w+).*", r"\1", said)
+        value = getattr(experiment, option.name)
+        known = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        if isinstance(value, float):
+            said, known = float(said), value
+        assert {"none": None, "single-device": False}.get(said, said) in (known, str(known)), option.name
