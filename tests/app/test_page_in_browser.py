@@ -17,7 +17,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="driving a browse
 pytest.importorskip("gradio", reason="the page needs Gradio (the extra `app`)")
 RECORDING = examples.get_path("ybr_color")
 CONTOUR = Path(cpwc_keras.cli.__file__).parent / "assets" / "demo_contour.json"
-LONG_MS = 600_000
+LONG_MS = 300_000
 
 
 @pytest.fixture(scope="module")
