@@ -187,7 +187,7 @@ def check_against(contour: Contour, loop: CineLoop) -> None:
     height, width = loop.frames.shape[1:]
     if contour.image_size is not None and tuple(contour.image_size) != (height, width):
         found = f"a contour drawn on a {contour.image_size[0]}×{contour.image_size[1]} image"
-        expected = f"{height}×{width} like the loop, which for a DICOM is its ultrasound region"
+        expected = f"{height}×{width} (height × width) like the loop, which for a DICOM is its ultrasound region"
         raise bad_file(name, found, expected, f"for this loop, {_MAKE}")
     outside = ((contour.points < 0) | (contour.points > [width - 1, height - 1])).any(axis=1)
     if outside.any():

@@ -20,7 +20,8 @@ def describe(result: TrackingResult) -> list[tuple[str, str, str]]:
     """
     unit = result.unit
     strain = f"peak systolic longitudinal strain of the endocardium, frame {result.gls_frame}"
-    relative = f"the mitral plane comes towards the apex; {result.peak_mapse:.1f} % of its distance (the paper's form)"
+    share = f"{result.peak_mapse:.1f} % of the distance between them (the paper's form)"
+    relative = f"how far the mitral plane comes towards the apex; {share}"
     source = "estimated, the smallest cavity" if result.es_estimated else "as given"
     rate = result.frame_rate_hz
     times = f" ({result.ed / rate:.2f} s, {result.es / rate:.2f} s)" if rate else ""
@@ -30,9 +31,9 @@ def describe(result: TrackingResult) -> list[tuple[str, str, str]]:
     return [
         ("GLS", f"{result.gls:.1f} %", strain),
         ("MAPSE", f"{result.annular_excursion:.1f} {unit}", relative),
-        ("ED, ES", f"{result.ed}, {result.es}", f"frames{times}; end-systole {source}"),
-        ("length at ED", f"{result.length[result.ed]:.1f} {unit}", "of the endocardium, from base to base"),
+        ("ED, ES", f"{result.ed}, {result.es}", f"frames, counted from 0{times}; end-systole {source}"),
         ("disagreement", f"{result.median_disagreement:.2f} {unit}", between),
+        ("length at ED", f"{result.length[result.ed]:.1f} {unit}", "of the endocardium, from base to base"),
         ("tracker", result.tracker, f"{averaged}; pairs of {apart}"),
     ]
 
