@@ -15,7 +15,7 @@ from cpwc_keras.types import CineLoop
 SEQUENCE_SUFFIXES = (".h5", ".hdf5")
 
 _STILL_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-_NO_STILL = "export the loop; a still has no motion to follow"
+_NO_STILL = "export the loop, since a still has no motion to follow"
 
 
 def read(

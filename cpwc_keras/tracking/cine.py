@@ -156,6 +156,7 @@ def place_contour(
         contour = read_contour(contour)
     if not isinstance(contour, Contour):
         contour = Contour(np.asarray(contour, np.float64), loop.ed or 0)
+    given = [name for name, index in zip(names, (frame, es), strict=True) if index is not None]
     for name, index in zip(names, (frame, es), strict=True):
         if index is not None and not 0 <= index < len(loop):
             raise InputError(
@@ -178,7 +179,8 @@ def place_contour(
         ring = points
     check_against(Contour(ring, ed, contour.image_size, es, source=contour.source), loop)
     if es is not None and es == ed:
-        raise InputError(f"{named}: end-systole and end-diastole are both frame {ed}; give two different frames.")
+        who = " and ".join(given) or named
+        raise InputError(f"{who}: end-systole and end-diastole are both frame {ed}; give two different frames.")
     return replace(contour, frame=ed, es_frame=es)
 
 
