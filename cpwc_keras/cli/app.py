@@ -6,17 +6,21 @@ import click
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True,
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
               help="Address to listen at. The default is this machine alone; there are no passwords.")  # fmt: skip
-@click.option("--port", type=click.IntRange(1, 65535), help="Port.  [default: the first free one from 7860]")
-@click.option("--open/--no-open", "open_browser", default=False, help="Show the page in the browser.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port to listen at.  [default: the first free one from 7860]"
+)
+@click.option("--open/--no-open", "open_browser", default=False, show_default=True,
+              help="Show the page in the browser.")  # fmt: skip
 @click.option("--max-upload", type=click.IntRange(1), default=512, show_default=True, metavar="MIB",
               help="Largest file that is taken.")  # fmt: skip
 def app(host, port, open_browser, max_upload):
-    """Work in the browser: open a loop, draw the contour, track it, see and download what was measured.
+    """Open a loop, draw its contour and track it in the browser.
 
-    Everything stays on this machine: nothing is sent anywhere, and what was uploaded is deleted when its page is
-    closed, at the latest an hour after it was last used or when this command ends (Ctrl-C).
+    What was measured is shown and can be downloaded. Everything stays on this machine: nothing is sent anywhere, and
+    what was uploaded is deleted when its page is closed, at the latest an hour after it was last used or when this
+    command ends (Ctrl-C).
 
     Needs Gradio: pip install 'cpwc-keras[app]'.
     """

@@ -13,17 +13,23 @@ from cpwc_keras.quiet import import_keras_quietly
 @click.command()
 @click.argument("network", default="", metavar="[NETWORK]")
 @click.option("--to", "kind", required=True, type=Choice(["savedmodel", "onnx", "openvino", "litert"]),
-              help="What will run it.")  # fmt: skip
+              help="Format: what will run it.")  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
               help="NAME.onnx, NAME.xml (OpenVINO), NAME.tflite (LiteRT), or a folder (SavedModel).")  # fmt: skip
-@click.option("--size", nargs=2, type=click.IntRange(1), metavar="H W", help="Of the images.  [default: any]")
-@click.option("--batch", type=click.IntRange(1), help="Pairs at a time.  [default: any]")
+@click.option(
+    "--size",
+    nargs=2,
+    type=click.IntRange(1),
+    metavar="H W",
+    help="Height and width of the images in pixels.  [default: any]",
+)
+@click.option("--batch", type=click.IntRange(1), help="Pairs of images at a time.  [default: any]")
 def export(network, kind, output, size, batch):
-    """Export NETWORK, a preset or a weights file, for other programs; the default preset where none is named.
+    """Export a network as ONNX, OpenVINO, LiteRT or SavedModel.
 
-    It takes two images (B, H, W, 1), float32 from 0 to 1, and returns the flow (B, H, W, 2) in pixels, (dx, dy), from
-    the first to the second. What was exported is run once and compared with the network; if it computes something else,
-    nothing is written.
+    NETWORK is a preset or a weights file; the default preset where none is named. What is exported takes two images (B,
+    H, W, 1), float32 from 0 to 1, and returns the flow (B, H, W, 2) in pixels, (dx, dy), from the first to the second.
+    What was exported is run once and compared with the network; if it computes something else, nothing is written.
 
     \b
     cpwc-keras export --to onnx -o c_pwc_net.onnx
