@@ -67,10 +67,10 @@ def test_a_still_image_is_no_loop(tmp_path):
     import SimpleITK as sitk
 
     sitk.WriteImage(sitk.GetImageFromArray(RNG.integers(0, 255, (12, 10)).astype(np.uint8)), str(tmp_path / "a.nii.gz"))
-    with pytest.raises(InputError, match="single frame.*a still has no motion to follow"):
+    with pytest.raises(InputError, match=r"single frame.*a still has no motion to follow"):
         cpwc_keras.read(tmp_path / "a.nii.gz")
     (tmp_path / "a.PNG").write_bytes(b"\x89PNG")
-    with pytest.raises(InputError, match="found a still image, expected a cine loop .* no motion to follow"):
+    with pytest.raises(InputError, match=r"found a still image, expected a cine loop .* no motion to follow"):
         cpwc_keras.read(tmp_path / "a.PNG")
 
 
