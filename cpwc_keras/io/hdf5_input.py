@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
+from cpwc_keras.io.guarded_file import GuardedFile, opened
 from cpwc_keras.io.input_file import open_input
 
 _DEFLATE_LIMIT = 1100  # deflate never compresses better than about 1032:1
@@ -21,9 +19,6 @@ _MOST_BYTES = 2**33
 _MOST_UNWRITTEN = 2**29
 """Bytes of a dataset that a file need not hold: HDF5 makes them from a fill value where nothing was written."""
 _MOST_CHUNKS = 2**16  # HDF5 1.14 takes 4 kB of memory for each one, written or not
-_HEAP = b"GCOL\1"
-_BLOCK = 2**20
-_MOST_TEXTS = 200_000
 _SIZES = (8, 8)
 _LEAST_CHUNK = 5  # a checksum of four bytes, and what it is of
 _DEEPEST, _MOST_MEMBERS = 16, 10_000
@@ -44,9 +39,9 @@ def open_hdf5(path: str | Path, kind: str, remedy: str = "") -> Iterator[h5py.Fi
         InputError: missing, no ordinary file, or broken.
     """
     with open_input(path) as (plain, size):
-        guarded = _Guarded(plain, size)
+        guarded = GuardedFile(plain, size)
         try:
-            with h5py.File(guarded, "r") as file:
+            with opened(guarded) as file:
                 _require_usual_sizes(path, file, kind)
                 yield file
         except InputError:
@@ -57,85 +52,6 @@ def open_hdf5(path: str | Path, kind: str, remedy: str = "") -> Iterator[h5py.Fi
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise bad_file(path, f"a broken file ({reason})", kind, remedy) from error
         guarded.require_sound(path)
-
-
-class _Guarded(io.RawIOBase):
-    """A file that gives HDF5 no global heap in which it would go round in circles.
-
-    Such a heap holds texts and is a list of lengths. HDF5 1.14 steps from one to the next without asking whether a
-    length is 0, or becomes 0 by overflow, and then never returns. Each block is looked through before the first byte
-    of it is given away, so that a header costs little, however large the file.
-    """
-
-    def __init__(self, file: BufferedReader, size: int):
-        super().__init__()
-        self._file, self._size, self._at = file, size, 0
-        self._seen: set[int] = set()
-        self._texts, self._sound = 0, True
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer) -> int:
-        """Fill the buffer; with zeros, which are no HDF5, from where the file ends or if it has an unsound heap.
-
-        An exception would have to find its way through HDF5's own code.
-        """
-        view = memoryview(buffer).cast("B")
-        start, end = self._at, min(self._at + len(view), self._size)
-        for block in range(start // _BLOCK, -(-end // _BLOCK)):
-            if self._sound and block not in self._seen:
-                self._seen.add(block)
-                self.look_through(block * _BLOCK)
-        count = 0
-        if self._sound and start < end:
-            self._file.seek(start)
-            count = self._file.readinto(view[: end - start])
-        view[count:] = bytes(len(view) - count)
-        self._at = start + len(view)
-        return len(view)
-
-    def look_through(self, start: int):
-        """Notice unsound heaps that begin in a block."""
-        self._file.seek(start)
-        block = self._file.read(_BLOCK + len(_HEAP) - 1)
-        at = block.find(_HEAP)
-        while at >= 0 and self._sound:
-            self._sound = self._sound_heap(start + at)
-            at = block.find(_HEAP, at + 1)
-
-    def require_sound(self, path: str | Path):
-        """Raise if anything unsound has been met."""
-        if not self._sound:
-            raise bad_file(path, "a broken list of texts", "a whole HDF5 file", "copy it again")
-
-    def _sound_heap(self, start: int) -> bool:
-        end = start + struct.unpack("<8xQ", self._exactly(start, 16))[0]
-        if end > self._size:
-            return True  # HDF5 notices by itself
-        at = start + 16
-        while at + 16 <= end:
-            index, length = struct.unpack("<H6xQ", self._exactly(at, 16))
-            step = 16 + -(-length // 8) * 8 if index else length
-            self._texts += 1
-            if not 16 <= step <= end - at or self._texts > _MOST_TEXTS:
-                return False
-            at += step
-        return True
-
-    def _exactly(self, start: int, count: int) -> bytes:
-        self._file.seek(start)
-        return self._file.read(count).ljust(count, b"\xff")
 
 
 def _require_usual_sizes(path: str | Path, file: h5py.File, kind: str) -> None:
@@ -155,9 +71,8 @@ def require_harmless(path: str | Path, kind: str) -> None:
         InputError: as `open_hdf5` and `require_own`.
     """
     with open_input(path) as (plain, size):
-        guarded = _Guarded(plain, size)
-        for start in range(0, size, _BLOCK):
-            guarded.look_through(start)
+        guarded = GuardedFile(plain, size)
+        guarded.look_through_all()
         guarded.require_sound(path)
     with open_hdf5(path, kind) as file:
         require_own(path, file, kind)

@@ -1,5 +1,8 @@
 """What an HDF5 file may claim, and that looking for what HDF5 does not survive costs a header little."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -111,3 +114,27 @@ def test_a_list_that_begins_in_one_block_and_goes_on_in_the_next(tmp_path, befor
         file.write(b"GCOL\1\0\0\0" + (4096).to_bytes(8, "little") + bytes(16))
     with pytest.raises(InputError, match="broken list of texts"):
         _load(path)
+
+
+_EXIT = """
+import ctypes, sys
+from cpwc_keras.io.hdf5_input import open_hdf5
+def keep(thing):
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+try:
+    with open_hdf5(sys.argv[1], "numbers"):
+        pass
+except ValueError as error:
+    keep(error)
+reading = open_hdf5(sys.argv[2], "numbers")
+keep(reading.__enter__())
+keep(reading)
+"""
+
+
+def test_what_is_kept_until_the_end_does_not_crash_the_interpreter(tmp_path):
+    """A traceback of a broken file, and a file that nobody has closed, as some library may keep them."""
+    good, broken = _write(tmp_path / "good.h5", (3,)), tmp_path / "broken.h5"
+    broken.write_bytes(good.read_bytes()[:600])
+    done = subprocess.run([sys.executable, "-c", _EXIT, broken, good], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
