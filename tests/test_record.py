@@ -1,13 +1,18 @@
+import io
 import json
 import platform
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 import cpwc_keras
 from cpwc_keras.errors import InputError
-from cpwc_keras.record import versions, write_json
+from cpwc_keras.files import MADE_WITH
+from cpwc_keras.record import figure_metadata, marked_picture, versions, write_json
 
 
 def test_versions_name_what_computed():
@@ -45,3 +50,29 @@ def test_a_folder_in_the_way_is_one_sentence(tmp_path):
     (tmp_path / "r.json").mkdir()
     with pytest.raises(InputError, match=r"r\.json: cannot be written"):
         write_json(tmp_path / "r.json", {})
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+def test_a_marked_picture_is_the_same_picture(suffix, shape):
+    plain = cv2.imencode(suffix, np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))[1].tobytes()
+    picture = Image.open(io.BytesIO(marked_picture(plain)))
+    np.testing.assert_array_equal(np.asarray(picture), np.asarray(Image.open(io.BytesIO(plain))))
+    said = picture.info["Software"] if suffix == ".png" else picture.info["comment"].decode()
+    assert said == MADE_WITH
+
+
+def test_only_these_are_marked():
+    with pytest.raises(ValueError, match="neither a PNG nor a JPEG"):
+        marked_picture(b"GIF89a")
+
+
+def test_figures_say_what_made_them(tmp_path):
+    figure = Figure(figsize=(1, 1))
+    for kind in figure.canvas.get_supported_filetypes():
+        if kind == "pgf":  # needs LaTeX
+            continue
+        path = tmp_path / f"a.{kind}"
+        figure.savefig(path, metadata=figure_metadata(path.suffix))
+        told = MADE_WITH.encode() in path.read_bytes()
+        assert told == (kind in {"png", "pdf", "svg", "ps", "eps"}), kind

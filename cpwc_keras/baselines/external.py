@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file, did_you_mean
-from cpwc_keras.io.input_file import open_input
+from cpwc_keras.io.input_file import open_input, sha256
 
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 _EXPECTED = (
@@ -61,7 +61,7 @@ class OnnxTracker:
     """
 
     def __init__(self, session, path: str | Path):
-        self.session, self.path = session, path
+        self.session, self.path, self.weights_sha256 = session, path, sha256(path)
         self.__name__ = Path(path).name
         inputs = session.get_inputs()
         layouts = {_layout(node.shape, (1, 3) if len(inputs) == 2 else (2, 6)) for node in inputs}

@@ -84,7 +84,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
     from cpwc_keras.studies.metrics import keep, require
     from cpwc_keras.studies.run import evaluate as run
     from cpwc_keras.studies.run import plan
-    from cpwc_keras.studies.trackers import parse_trackers
+    from cpwc_keras.studies.trackers import described, parse_trackers
     from cpwc_keras.tracking.pair import names_network
 
     name, equals, folder = dataset.partition("=")
@@ -119,7 +119,7 @@ def evaluate(trackers, dataset, output, split, variants, views, vendors, patient
         options = {
             "dataset": name, "split": split, "variants": variants, "views": views, "vendors": vendors,
             "patients": patients, "limit": limit, "metrics": metrics,
-            "trackers": {spec.name: spec.spec for spec in specs},
+            "trackers": described(specs, (case.info.vendor for case in cases)),
             "composition": composition, "beat": beat, "spacing": spacing or None, "workers": workers,
             "precision": precision, "reach": reach,
         }

@@ -40,13 +40,15 @@ def export(network, kind, output, size, batch):
 
     import_keras_quietly()
     from cpwc_keras.models.export import export_network
-    from cpwc_keras.models.presets import DEFAULT_PRESET, load_model
+    from cpwc_keras.models.presets import DEFAULT_PRESET, about_weights, load_model
 
     console = Console(markup=False)
     source = network or DEFAULT_PRESET
     model = load_model(source, "float32")
     with console.status(f"exporting {source}"):
-        files, difference = export_network(model, output, kind, tuple(size) if size else None, batch)
+        files, difference = export_network(
+            model, output, kind, tuple(size) if size else None, batch, about_weights(source)
+        )
     console.print(f"The exported network's flow is that of {source} to {difference:.1g} px. Written:", soft_wrap=True)
     for path in files:
         console.print(f"  {path}", soft_wrap=True, highlight=False)

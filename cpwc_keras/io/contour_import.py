@@ -21,6 +21,7 @@ from cpwc_keras.io.contour_masks import MASK_SUFFIXES, contour_from_mask, end_di
 from cpwc_keras.io.contours import Contour, check_against, check_points, resample, write_contour
 from cpwc_keras.io.outline import distinct, open_at_base
 from cpwc_keras.io.sequence_file import read_sequence
+from cpwc_keras.record import marked_picture
 from cpwc_keras.types import CineLoop
 from cpwc_keras.viz.clicks import ContourClicks
 from cpwc_keras.viz.overlay import draw_contour, enlarge, write_text
@@ -145,7 +146,8 @@ def save_contour(path: str | Path, contour: Contour, loop: CineLoop | None = Non
         write_contour(path, contour)
         return [path]
     with atomic_path(preview) as beside:
-        beside.write_bytes(cv2.imencode(".png", _picture(loop.frames[contour.frame], contour)[..., ::-1])[1].tobytes())
+        picture = _picture(loop.frames[contour.frame], contour)
+        beside.write_bytes(marked_picture(cv2.imencode(".png", picture[..., ::-1])[1].tobytes()))
         write_contour(path, contour)
     return [path, preview]
 

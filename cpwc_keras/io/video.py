@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file
-from cpwc_keras.files import atomic_path
+from cpwc_keras.files import MADE_WITH, atomic_path
 from cpwc_keras.io.input_file import open_input
 from cpwc_keras.io.sector import clean_frames, luma_and_colour, require_moderate
 from cpwc_keras.types import CineLoop
@@ -18,6 +18,7 @@ from cpwc_keras.types import CineLoop
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg", ".gif")
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,asf,mpeg,mpegts,mpegvideo,gif,m4v,h264,hevc,ogg,flv"
 _MAX_FRAME_PIXELS, _MAX_FRAMES = 2**26, 50_000
+_QUALITY = ("-crf", "17", "-preset", "veryfast")
 _FEW_BYTES = 1 << 20
 
 
@@ -100,7 +101,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], rate_hz: float) 
                         quality=None,
                         macro_block_size=2,
                         ffmpeg_log_level="error",
-                        output_params=["-crf", "17", "-preset", "veryfast", "-movflags", "+faststart"],
+                        output_params=[*_QUALITY, "-movflags", "+faststart", "-metadata", f"comment={MADE_WITH}"],
                     )
                     writer.send(None)
                 writer.send(np.ascontiguousarray(frame, np.uint8))

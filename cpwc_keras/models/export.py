@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from cpwc_keras.errors import InputError, bad_file, did_you_mean
-from cpwc_keras.files import locked_folder, output_folder, write_errors_named
+from cpwc_keras.files import MADE_WITH, locked_folder, output_folder, write_errors_named
+from cpwc_keras.models.export_record import write_record
 
 FORMATS = {"savedmodel": "tf_saved_model", "onnx": "onnx", "openvino": "openvino", "litert": "litert"}
 """What `export_network` takes, and what Keras calls it."""
@@ -25,11 +26,17 @@ _CHECKED_SIZE = (120, 150)  # no multiple of 64: padding is part of what is chec
 
 
 def export_network(
-    network, path: str | Path, kind: str, size: tuple[int, int] | None = None, batch: int | None = None
+    network,
+    path: str | Path,
+    kind: str,
+    size: tuple[int, int] | None = None,
+    batch: int | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> tuple[list[Path], float]:
     """Write a network for other programs, and compare what they compute with what it computes.
 
-    The exported network takes two images (B, H, W, 1) float32 in [0, 1] and returns the flow (B, H, W, 2) in pixels.
+    The exported network takes two images (B, H, W, 1) float32 in [0, 1] and returns the flow (B, H, W, 2) in pixels. It
+    says what it was made with (`cpwc_keras.models.export_record`).
 
     Args:
         network: a `PWCNet`, or one of its kind, in float32.
@@ -37,6 +44,7 @@ def export_network(
         kind: one of `FORMATS`.
         size: (height, width) of the images, or None: any, where the format can.
         batch: images at a time, or None: any.
+        about: what the file shall say of the weights (`cpwc_keras.models.presets.about_weights`).
 
     Returns:
         the written files (or folder), and the largest difference of the flow in pixels.
@@ -57,6 +65,8 @@ def export_network(
         with write_errors_named(path):
             try:
                 network.export(str(made), format=FORMATS[kind], verbose=False, input_signature=[images])
+                record = {"made_with": MADE_WITH, "network": type(network).__name__, **(about or {})}
+                write_record(made, kind, record)
             except ImportError as error:
                 raise InputError(f"{kind} needs {error.name}; `pip install 'cpwc-keras[export]'`.") from error
         difference = _difference(network, _runner(made, kind), size or _CHECKED_SIZE, batch or 1)

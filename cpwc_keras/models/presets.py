@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cpwc_keras.errors import InputError, bad_file, did_you_mean
-from cpwc_keras.io.input_file import read_json
+from cpwc_keras.io.input_file import read_json, require_file, sha256
 
 if TYPE_CHECKING:
     from cpwc_keras.models.pwc_net import PWCNet
@@ -99,6 +99,41 @@ def load_model(name_or_path: str | Path, precision: str | None = None) -> PWCNet
     from cpwc_keras.models.weights_file import load_network
 
     return load_network(name)
+
+
+def about_weights(name_or_path: str | Path) -> dict[str, str]:
+    """What a file made with these weights says of them: their name, SHA-256 and, where it is known, licence.
+
+    Args:
+        name_or_path: of a preset, or a weights file; of a path only the file's name is told.
+
+    Raises:
+        InputError: it is neither, or cannot be read.
+    """
+    name, card = str(name_or_path), card_of(name_or_path)
+    shipped = name in list_presets()
+    about = {"weights": Path(name).name, "weights_sha256": card["sha256"] if shipped else sha256(name)}
+    return about | ({"licence": card["licence"]} if isinstance(card.get("licence"), str) else {})
+
+
+def card_of(name_or_path: str | Path) -> dict:
+    """The card of a preset, or the one in a weights file; empty for files without one, such as Keras' own.
+
+    Args:
+        name_or_path: of either.
+
+    Raises:
+        InputError: it is neither, or cannot be read.
+    """
+    name = str(name_or_path)
+    if name in list_presets():
+        return list_presets()[name]
+    import h5py
+
+    from cpwc_keras.models.weights_file import read_card
+
+    require_file(name)
+    return read_card(name) if h5py.is_hdf5(name) else {}
 
 
 def _read_card(path: Path) -> dict:

@@ -24,7 +24,7 @@ import numpy as np
 
 from cpwc_keras.errors import InputError
 from cpwc_keras.files import WriteError, atomic_path
-from cpwc_keras.record import versions
+from cpwc_keras.record import figure_metadata, versions
 from cpwc_keras.studies.cautions import unfamiliar_lines
 from cpwc_keras.studies.csv_files import results_csv, timing_csv
 from cpwc_keras.studies.curve_figures import distance_profiles, loop_over_beats, strain_over_time
@@ -143,7 +143,7 @@ def _loop_figures(folder: Path, part: Part) -> tuple[list[Picture], list[str]]:
 def _plot(folder: Path, name: str, figure, caption: str) -> Picture:
     path = folder / "figures" / f"{name}.png"
     with atomic_path(path) as beside_it:
-        figure.savefig(beside_it, dpi=_DPI, metadata={"Software": None})  # nothing of the day or the machine
+        figure.savefig(beside_it, dpi=_DPI, metadata=figure_metadata(".png"))  # nothing of the day
     return Picture(path, caption, _DPI)
 
 

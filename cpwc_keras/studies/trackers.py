@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from cpwc_keras.models.presets import list_presets
 from cpwc_keras.tracking.pair import Tracker, as_tracker
 
 _VENDOR = "{vendor}"
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,30 @@ def fingerprint(spec: str) -> str:
         with open(path, "rb") as file:
             return f"{function} {hashlib.file_digest(file, 'sha256').hexdigest()}"
     return str(list_presets().get(spec, {}).get("sha256", spec))
+
+
+def described(trackers: Iterable[TrackerSpec], vendors: Iterable[str]) -> dict[str, str]:
+    """Name → what stands behind it, with the SHA-256 of each file of weights or code, for the record.
+
+    Args:
+        trackers: that were measured.
+        vendors: of the recordings, for trackers with a file for each.
+
+    Raises:
+        InputError: there is no such tracker.
+    """
+    vendors = sorted(set(vendors))
+    return {
+        tracker.name: "; ".join(
+            map(_with_digest, (map(tracker.of_vendor, vendors) if tracker.by_vendor else [tracker.spec]))
+        )
+        for tracker in trackers
+    }
+
+
+def _with_digest(spec: str) -> str:
+    digest = _DIGEST.search(fingerprint(spec))
+    return f"{spec}, SHA-256 {digest[0]}" if digest else spec
 
 
 def _short_name(text: str) -> str:

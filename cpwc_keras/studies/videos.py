@@ -12,6 +12,7 @@ from cpwc_keras.curves import distance_along, points_at
 from cpwc_keras.evaluation.strain import arc_length, longitudinal_strain, scaled
 from cpwc_keras.files import atomic_path
 from cpwc_keras.io.video import write_video
+from cpwc_keras.record import marked_picture
 from cpwc_keras.studies.results import CaseResult
 from cpwc_keras.viz.overlay import color_bar, disagreement_colors, draw_contour, enlarge, write_text
 
@@ -78,7 +79,8 @@ def write_case_still(path: str | Path, result: CaseResult, frames: np.ndarray) -
     first, second = _pictures(result, frames, (result.ed, _end_systole(result)))
     picture = np.hstack([first, np.full((len(first), 6, 3), 255, np.uint8), second])
     with atomic_path(path) as beside_it:
-        beside_it.write_bytes(cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 85))[1].tobytes())
+        encoded = cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 85))[1]
+        beside_it.write_bytes(marked_picture(encoded.tobytes()))
 
 
 def _end_systole(result: CaseResult) -> int:

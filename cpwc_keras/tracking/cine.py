@@ -123,6 +123,7 @@ def track(
         flows=flows,
         precision=getattr(run, "precision", None),
         engine=getattr(run, "engine", None),
+        weights_sha256=getattr(run, "weights_sha256", None),
     )
     strange = unfamiliar(loop, points, ranges, ed)
     if result.lost:

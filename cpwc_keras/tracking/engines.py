@@ -127,7 +127,9 @@ def cache_folder() -> Path:
 
 def _exported(source: str, engine: str) -> Path:
     """The exported network, made if it is not there, or is not what was written there."""
-    name = f"{_digest(source)[:16]}-{__version__}-{EXPORT}-{engine}"
+    from cpwc_keras.models.presets import about_weights
+
+    name = f"{about_weights(source)['weights_sha256'][:16]}-{__version__}-{EXPORT}-{engine}"
     folder = cache_folder() / name
     if not _whole(folder, engine):  # asked first: a cache that is there may be read-only
         folder = _writable() / name
@@ -155,7 +157,7 @@ def _writable() -> Path:
 def _make(source: str, engine: str, folder: Path) -> None:
     """Export into a folder beside, then rename: of two runs at once each makes it, and the first to end is kept."""
     from cpwc_keras.models.export import export_network
-    from cpwc_keras.models.presets import load_model
+    from cpwc_keras.models.presets import about_weights, load_model
     from cpwc_keras.quiet import import_keras_quietly
 
     import_keras_quietly()
@@ -163,7 +165,8 @@ def _make(source: str, engine: str, folder: Path) -> None:
     try:
         with write_errors_named(folder):
             scratch.mkdir()
-            files, _ = export_network(load_model(source, "float32"), scratch / _FILES[engine][0], engine)
+            network, about = load_model(source, "float32"), about_weights(source)
+            files, _ = export_network(network, scratch / _FILES[engine][0], engine, about=about)
             (scratch / _LIST).write_text(json.dumps({file.name: sha256(file) for file in files}) + "\n")
             if not _whole(folder, engine):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -187,10 +190,3 @@ def _whole(folder: Path, engine: str) -> bool:
         )
     except (InputError, OSError, ValueError, RecursionError, AttributeError, TypeError):
         return False
-
-
-def _digest(source: str) -> str:
-    from cpwc_keras.models.presets import list_presets
-
-    card = list_presets().get(source)
-    return card["sha256"] if card else sha256(Path(source))

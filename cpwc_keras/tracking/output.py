@@ -29,7 +29,7 @@ import numpy as np
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import atomic_hdf5, atomic_path
 from cpwc_keras.io.video import write_video
-from cpwc_keras.record import versions, write_json
+from cpwc_keras.record import figure_metadata, marked_picture, versions, write_json
 from cpwc_keras.tracking.result import FORMAT, VERSION, TrackingResult
 from cpwc_keras.types import CineLoop
 from cpwc_keras.viz.overlay import color_bar, disagreement_colors, draw_contour, enlarge, write_text
@@ -95,7 +95,7 @@ def _write_h5(path: Path, result: TrackingResult, loop: CineLoop) -> None:
         file.attrs.update({"tracker": result.tracker, "composition": result.composition, "reach": result.reach})
         file.attrs["image_size"] = loop.frames.shape[1:]
         file.attrs["versions"] = json.dumps(versions())
-        for name in ("spacing_mm", "frame_rate_hz"):
+        for name in ("spacing_mm", "frame_rate_hz", "weights_sha256"):
             if (value := getattr(result, name)) is not None:
                 file.attrs[name] = value
         file.create_dataset("points", data=result.points.astype(np.float32)).attrs["unit"] = "px"
@@ -157,7 +157,7 @@ def write_figure(path: str | Path, figure: Figure) -> None:
     if suffix.lower().removeprefix(".") not in known:
         raise bad_file(path, f"the suffix {suffix!r}", f"that of a picture ({', '.join(sorted(known))})")
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=160)
+        figure.savefig(temporary, dpi=160, metadata=figure_metadata(suffix))
 
 
 def require_loop(result: TrackingResult, loop: CineLoop) -> None:
@@ -189,7 +189,7 @@ def _write_png(path: Path, result: TrackingResult, loop: CineLoop) -> None:
     picture = np.hstack([panels[0], gap, panels[1]])
     with atomic_path(path) as temporary:
         encoded = cv2.imencode(".png", picture[..., ::-1])[1]
-        temporary.write_bytes(encoded.tobytes())
+        temporary.write_bytes(marked_picture(encoded.tobytes()))
 
 
 def playback_hz(frame_rate_hz: float | None) -> float:

@@ -25,11 +25,19 @@ class NetworkTracker:
         model: called as ``model([image1, image2])`` with two (B, H, W, 1) float32; returns (B, H, W, 2) in pixels.
         name: what results call it.
         ranges: what it was trained on, as its card says (`cpwc_keras.tracking.familiarity`), or None.
+        weights_sha256: SHA-256 of the file that its weights came from, or None.
     """
 
-    def __init__(self, model: Any, name: str = "NetworkTracker", ranges: dict | None = None):
+    def __init__(
+        self,
+        model: Any,
+        name: str = "NetworkTracker",
+        ranges: dict | None = None,
+        weights_sha256: str | None = None,
+    ):
         self.model = model
         self.ranges = ranges
+        self.weights_sha256 = weights_sha256
         self.__name__ = name  # where functions, the other trackers, have theirs
 
     def both_ways(self, here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +94,7 @@ def as_tracker(
             return BASELINES[spec], spec
         make = onnx_tracker if spec.lower().endswith(".onnx") else python_tracker
         return make(spec), Path(spec).name
-    from cpwc_keras.models.presets import DEFAULT_PRESET, list_presets, load_model
+    from cpwc_keras.models.presets import DEFAULT_PRESET, about_weights, list_presets, load_model
 
     source = DEFAULT_PRESET if tracker is None else str(tracker)
     if source.endswith(".py"):
@@ -99,7 +107,7 @@ def as_tracker(
         )
     name = Path(source).name
     model = load_model(source, precision) if engine == "keras" else engine_model(source, engine, precision)
-    return NetworkTracker(model, name, _ranges(source)), name
+    return NetworkTracker(model, name, _ranges(source), about_weights(source)["weights_sha256"]), name
 
 
 def load_tracker(
@@ -120,16 +128,9 @@ def load_tracker(
 
 def _ranges(source: str) -> dict | None:
     """What a preset or the network of a weights file was trained on, where its card says so."""
-    from cpwc_keras.models.presets import list_presets
+    from cpwc_keras.models.presets import card_of
 
-    card = list_presets().get(source)
-    if card is None:
-        import h5py
-
-        from cpwc_keras.models.weights_file import read_card
-
-        card = read_card(source) if h5py.is_hdf5(source) else None  # Keras' own files have no card
-    ranges = card.get("ranges") if isinstance(card, dict) else None
+    ranges = card_of(source).get("ranges")
     return ranges if isinstance(ranges, dict) else None
 
 

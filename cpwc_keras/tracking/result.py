@@ -40,6 +40,7 @@ class TrackingResult:
         flows: (T-1, H, W, 2) float32 pixels from each frame to the next, or None.
         precision: in which the network calculated, or None where the tracker is no network.
         engine: what ran the network (`engines.ENGINES`), or None likewise.
+        weights_sha256: SHA-256 of the file with the tracker's weights, or None likewise.
     """
 
     points: np.ndarray
@@ -56,6 +57,7 @@ class TrackingResult:
     flows: np.ndarray | None = None
     precision: str | None = None
     engine: str | None = None
+    weights_sha256: str | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -172,6 +174,7 @@ class TrackingResult:
             "spacing_mm": self.spacing_mm,
             "frame_rate_hz": self.frame_rate_hz,
             "tracker": self.tracker,
+            "weights_sha256": self.weights_sha256,
             "precision": self.precision,
             "engine": self.engine,
             "composition": self.composition,

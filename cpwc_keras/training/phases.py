@@ -12,7 +12,7 @@ import keras
 from cpwc_keras.errors import InputError, bad_file
 from cpwc_keras.files import locked_folder
 from cpwc_keras.models.convolutions import weights_to_come
-from cpwc_keras.models.presets import load_model
+from cpwc_keras.models.presets import about_weights, load_model
 from cpwc_keras.models.weights_file import NETWORKS
 from cpwc_keras.record import versions, write_json
 from cpwc_keras.training.checkpoints import EXTENDED, list_checkpoints, require_same_run, step_of
@@ -69,6 +69,8 @@ def run(
                 extended = {EXTENDED: lengths} if lengths else {}
                 identity |= extended
                 record = {"experiment": dataclasses.asdict(experiment), "data": source.record, "versions": versions()}
+                if experiment.weights:
+                    record["start"] = about_weights(experiment.weights)
                 write_json(folder / "experiment.json", record | extended)
                 return fit(
                     network,

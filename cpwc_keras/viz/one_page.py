@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpwc_keras.files import atomic_path
+from cpwc_keras.files import MADE_WITH, atomic_path
 
 _INK, _PALE, _ACCENT = "#22303c", "#5d6d78", "#2b7a9b"
 _A4 = (8.27, 11.69)
@@ -15,6 +15,10 @@ _LINE = 0.155
 """Height of a line of the remarks, in inches."""
 
 _WRAP = 135
+_VALUE, _MEANING = 1.25, 2.95
+"""Where these columns of the numbers begin, in inches from the margin."""
+
+_MEANING_WRAP = 66
 
 
 def write_page(
@@ -33,7 +37,7 @@ def write_page(
         path: the file, ``….pdf``.
         title: one line.
         picture: (H, W, 3) uint8 RGB, the contour on the loop.
-        numbers: name, value, and what it is; one line each.
+        numbers: name, value, and what it is.
         draw_curves: called with a subfigure, left.
         draw_regions: likewise, right.
         remarks: one sentence each.
@@ -62,12 +66,16 @@ def write_page(
     axes.set_axis_off()
 
     top -= tall + 0.12
-    for index, (name, value, meaning) in enumerate(numbers):
-        y = (top - 0.2 - 0.2 * index) / height
-        figure.text(margin / width, y, name, color=_INK, fontsize=9, weight="bold")
-        figure.text((margin + 2.1) / width, y, value, color=_ACCENT, fontsize=9, weight="bold", ha="right")
-        figure.text((margin + 2.3) / width, y, meaning, color=_PALE, fontsize=8.5)
-    top -= 0.2 * len(numbers) + 0.25
+    for name, value, meaning in numbers:
+        top -= 0.2
+        said = textwrap.wrap(meaning, _MEANING_WRAP)
+        figure.text(margin / width, top / height, name[:1].upper() + name[1:], color=_INK, fontsize=9, weight="bold")
+        figure.text((margin + _VALUE) / width, top / height, value, color=_ACCENT, fontsize=9, weight="bold")
+        for index, line in enumerate(said):
+            y = (top - _LINE * index) / height
+            figure.text((margin + _MEANING) / width, y, line, color=_PALE, fontsize=8.5)
+        top -= _LINE * (len(said) - 1)
+    top -= 0.25
 
     bottom = margin + _LINE * (len(lines) + 1)
     box = ((top - bottom) / height, bottom / height)
@@ -78,7 +86,7 @@ def write_page(
         y = (bottom - 0.12 - _LINE * (index + 0.5)) / height
         figure.text(margin / width, y, line, color=_PALE, fontsize=7.2)
     with atomic_path(path) as beside:
-        figure.savefig(beside, format="pdf", metadata={"CreationDate": None, "Title": title})
+        figure.savefig(beside, format="pdf", metadata={"CreationDate": None, "Title": title, "Creator": MADE_WITH})
 
 
 def _panel(figure, draw: Callable, left: float, bottom_width: float, bottom: float, tall: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from cpwc_keras.files import atomic_path
 from cpwc_keras.io.sequence_file import read_sequence
 from cpwc_keras.io.video import write_video
+from cpwc_keras.record import marked_picture
 from cpwc_keras.types import Sequence
 from cpwc_keras.viz.overlay import enlarge, write_text
 
@@ -80,4 +81,4 @@ def _side_by_side(sequence: Sequence, index: int, caption: str = "") -> np.ndarr
 
 
 def _png(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
+    return marked_picture(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())

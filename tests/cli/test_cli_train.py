@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cpwc_keras.io.flow_files import write_flow
+from cpwc_keras.io.input_file import sha256
 
 COMMAND = Path(sys.executable).with_name("cpwc-keras")
 SMALL = "network_options: {skip_connections: false, context_levels: [], finest_level: 5, search_range: 1}\n"
@@ -59,6 +60,8 @@ def test_two_phases_on_real_formats(chairs, command, tmp_path):
     second = command("transfer", "--dataset", "sequences=mine", *weights, *common, folder=tmp_path)
     assert second.returncode == 0, second.stderr
     assert (tmp_path / "runs/transfer/network.h5").is_file()
+    start = json.loads((tmp_path / "runs/transfer/experiment.json").read_text())["start"]
+    assert start == {"weights": "network.h5", "weights_sha256": sha256(tmp_path / "runs/pretrain/network.h5")}
 
 
 def test_a_folder_that_is_not_the_dataset(command, tmp_path):

@@ -8,6 +8,7 @@ from PIL import Image
 from ventricle import LATERAL, SEPTAL, SHAPE, endocardium, labels
 
 from cpwc_keras.errors import InputError
+from cpwc_keras.files import MADE_WITH
 from cpwc_keras.io.contour_import import import_contour, save_contour
 from cpwc_keras.io.contour_masks import contour_from_mask
 from cpwc_keras.io.contours import Contour, read_contour, write_contour
@@ -362,6 +363,7 @@ def test_saving_with_a_preview_and_over_the_source(tmp_path):
     files = save_contour(tmp_path / "out.json", contour, LOOP)
     assert [file.name for file in files] == ["out.json", "out_preview.png"]
     np.testing.assert_allclose(read_contour(files[0]).points, ARCH, atol=1e-3)
+    assert Image.open(files[1]).info["Software"] == MADE_WITH
     picture = np.asarray(Image.open(files[1]))
     assert max(picture.shape) == 800
     scale = 800 / SHAPE[0]

@@ -5,6 +5,7 @@ import pytest
 
 import cpwc_keras
 from cpwc_keras.errors import InputError
+from cpwc_keras.files import MADE_WITH
 from cpwc_keras.io.video import read_video, write_video
 
 RNG = np.random.default_rng(0)
@@ -30,6 +31,19 @@ def test_the_index_stands_before_the_frames(tmp_path):
     write_video(tmp_path / "a.mp4", speckle(), 25)
     content = (tmp_path / "a.mp4").read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
+
+
+def test_it_says_what_made_it_and_nothing_of_the_day(tmp_path):
+    import subprocess
+
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, speckle()[:2] * 0 + 90, 25)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    asked = [get_ffmpeg_exe(), "-v", "error", "-i", tmp_path / "a.mp4", "-f", "ffmetadata", "-"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert f"comment={MADE_WITH}" in told and not any("time" in line for line in told)
 
 
 def test_odd_sizes_are_padded(tmp_path):

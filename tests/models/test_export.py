@@ -1,11 +1,13 @@
 """Exported networks compute what the network computes, in each program, and nothing is left behind otherwise."""
 
+import json
 from functools import cache
 
 import keras
 import numpy as np
 import pytest
 
+from cpwc_keras import __version__
 from cpwc_keras.errors import InputError
 from cpwc_keras.models import PWCNet, export
 from cpwc_keras.models.export import SUFFIXES, export_network
@@ -13,6 +15,7 @@ from cpwc_keras.tracking.pair import as_tracker
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="networks are exported from TensorFlow")
 
+ABOUT = {"weights": 'a "b" <c> é.h5', "weights_sha256": "0" * 64, "licence": "CC BY 4.0 & more"}
 NEEDS = {"savedmodel": "tensorflow", "onnx": "tf2onnx", "openvino": "openvino", "litert": "tensorflow"}
 
 
@@ -30,7 +33,7 @@ def exported(network, tmp_path_factory):
     def of(kind):
         folder = tmp_path_factory.mktemp(kind)
         size = (64, 128) if kind == "litert" else None
-        return folder, *export_network(network, folder / f"net{SUFFIXES[kind]}", kind, size, 1 if size else None)
+        return folder, *export_network(network, folder / f"net{SUFFIXES[kind]}", kind, size, 1 if size else None, ABOUT)
 
     return of
 
@@ -42,6 +45,38 @@ def test_it_computes_the_same(kind, exported):
     folder, files, difference = exported(kind)
     assert difference < 1e-3
     assert set(files) == set(folder.iterdir())
+
+
+def _record_of(path, kind) -> dict:
+    """Read by the format's own library."""
+    if kind == "savedmodel":
+        return json.loads((path / "assets.extra" / "cpwc_keras.json").read_text(encoding="utf-8"))
+    if kind == "onnx":
+        import onnx
+        import onnxruntime
+
+        model = onnx.load(str(path))
+        assert (model.producer_name, model.producer_version) == ("cpwc-keras", __version__)
+        return onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map
+    if kind == "openvino":
+        import openvino
+
+        model = openvino.Core().read_model(str(path))
+        return {name: model.get_rt_info(["cpwc_keras", name]).value for name in ("made_with", "network", *ABOUT)}
+    from tensorflow.lite.tools.flatbuffer_utils import read_model
+
+    model = read_model(str(path))
+    (entry,) = [entry for entry in model.metadata if entry.name == b"cpwc_keras"]
+    return json.loads(bytes(model.buffers[entry.buffer].data))
+
+
+@pytest.mark.parametrize("kind", list(NEEDS))
+@pytest.mark.filterwarnings("ignore")
+def test_it_says_what_it_was_made_with(kind, exported):
+    pytest.importorskip(NEEDS[kind])
+    folder, _, _ = exported(kind)
+    record = _record_of(folder / f"net{SUFFIXES[kind]}", kind)
+    assert record == {"made_with": f"cpwc-keras {__version__}", "network": "PWCNet"} | ABOUT
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -52,6 +52,20 @@ def complaint(call, *arguments):
     return str(error.value)
 
 
+def test_what_a_file_made_with_weights_says_of_them(folder, tmp_path):
+    path, network = folder
+    digest = hashlib.sha256((path / "tiny.h5").read_bytes()).hexdigest()
+    known = {"weights": "tiny", "weights_sha256": digest, "licence": "Apache-2.0"}
+    assert presets.about_weights("tiny") == known
+    own = tmp_path / "patient Jane" / "mine.h5"
+    save_network(network, own, card={"licence": "CC BY 4.0"})
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()
+    assert presets.about_weights(own) == {"weights": "mine.h5", "weights_sha256": digest, "licence": "CC BY 4.0"}
+    network.save(tmp_path / "a.keras")
+    assert set(presets.about_weights(tmp_path / "a.keras")) == {"weights", "weights_sha256"}
+    assert "cannot be opened" in complaint(presets.about_weights, tmp_path / "absent.h5")
+
+
 def test_every_card_says_what_a_user_needs():
     cards = presets.list_presets()
     assert presets.DEFAULT_PRESET in cards

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from affine_hearts import sequence, write
@@ -6,11 +8,12 @@ from dataset_layouts import write_alessandrini, write_camus, write_ted
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.contours import Contour, write_contour
 from cpwc_keras.io.sequence_file import write_sequence
+from cpwc_keras.models.presets import list_presets
 from cpwc_keras.studies.cases import contour_of, find_cases, select
 from cpwc_keras.studies.metrics import keep, require
 from cpwc_keras.studies.paper import beside
 from cpwc_keras.studies.results import CaseResult
-from cpwc_keras.studies.trackers import TrackerSpec, fingerprint, parse_trackers, vendor_folder
+from cpwc_keras.studies.trackers import TrackerSpec, described, fingerprint, parse_trackers, vendor_folder
 from cpwc_keras.types import Sequence
 
 
@@ -138,6 +141,24 @@ def test_trackers_have_names():
 def test_tracker_names_that_will_not_do(texts, said):
     with pytest.raises(InputError, match=said):
         parse_trackers(texts)
+
+
+def test_a_report_names_the_files_behind_the_trackers(tmp_path):
+    digests = {}
+    for vendor in ("GE", "Toshiba"):
+        path = tmp_path / vendor / "network.h5"
+        path.parent.mkdir()
+        path.write_text(vendor)
+        digests[vendor] = f"{path}, SHA-256 {hashlib.sha256(vendor.encode()).hexdigest()}"
+    preset, card = next(iter(list_presets().items()))
+    found = described(
+        parse_trackers(["dis", preset, f"fold={tmp_path}/{{vendor}}/network.h5"]), ["Toshiba", "GE", "GE"]
+    )
+    assert found == {
+        "dis": "dis",
+        preset: f"{preset}, SHA-256 {card['sha256']}",
+        "fold": f"{digests['GE']}; {digests['Toshiba']}",
+    }
 
 
 def test_a_tracker_is_known_by_what_its_file_holds(tmp_path):

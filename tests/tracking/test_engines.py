@@ -3,6 +3,7 @@
 import json
 import os
 
+import h5py
 import numpy as np
 import pytest
 
@@ -14,10 +15,13 @@ import keras
 
 from cpwc_keras.cli.track import track as track_command
 from cpwc_keras.errors import InputError
+from cpwc_keras.io.input_file import sha256
 from cpwc_keras.models import CPWCNet
 from cpwc_keras.models.weights_file import save_network
 from cpwc_keras.tracking import engines
+from cpwc_keras.tracking.cine import track
 from cpwc_keras.tracking.pair import as_tracker
+from cpwc_keras.types import CineLoop
 
 rng = np.random.default_rng(0)
 PAIR = [rng.random((2, 64, 128), dtype=np.float32) for _ in range(2)]
@@ -55,11 +59,26 @@ def exported(weights, monkeypatch):
     """What is exported from now on is a copy of what was exported before: what matters is where it goes."""
     whole = engines._exported(weights, "onnx").read_bytes()
 
-    def copy(network, path, kind):
+    def copy(network, path, kind, about):
         path.write_bytes(whole)
         return [path], 0.0
 
     monkeypatch.setattr("cpwc_keras.models.export.export_network", copy)
+
+
+@pytest.mark.parametrize("engine", ["keras", "onnx", "openvino"])
+def test_a_result_names_the_weights(engine, weights, tmp_path):
+    tracker, _ = as_tracker(weights, engine=engine)
+    frames = rng.random((3, 64, 128), dtype=np.float32)
+    angle = np.linspace(np.pi, 2 * np.pi, 25)
+    arch = np.stack([60 + 20 * np.cos(angle), 50 + 30 * np.sin(angle)], -1)
+    loop = CineLoop(frames, (0.5, 0.5), 20.0)
+    result = track(loop, arch, tracker, es=1)
+    result.save(tmp_path, loop)
+    digest = sha256(weights)
+    assert json.loads((tmp_path / "summary.json").read_text())["weights_sha256"] == digest
+    with h5py.File(tmp_path / "tracking.h5") as file:
+        assert file.attrs["weights_sha256"] == digest
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
