@@ -16,14 +16,17 @@ _NEAR_PX = 2.0
 _ON_CURVE = 0.04
 """A click this near to the curve, as a fraction of its length, puts a point into it."""
 
+_MARGIN = 0.01
+"""Around what is lit, as a fraction of the image."""
+
 MOST_POINTS = 128
 _UNDO = 100
 
 HINTS = (
-    "Click the septal end of the mitral base.",
+    "Go to end-diastole, then click the septal end of the mitral base.",
     "Click the apex.",
-    "Click the lateral end of the base.",
-    "Drag points to adjust; click on the curve to add one, double-click one to remove it.",
+    "Click the lateral end of the mitral base.",
+    "Drag points onto the wall. A click on the curve adds one, a double click removes one.",
 )
 
 
@@ -78,7 +81,7 @@ class Drawing:
         if len(self.points) >= MOST_POINTS:
             raise InputError(f"A contour of more than {MOST_POINTS} points cannot be drawn here.")
         if self.three_clicks and len(self.points) == 2:
-            self.replace(np.clip(propose_contour(*self.points, point), 0, self._last))
+            self.replace(np.clip(propose_contour(self.points[0], self.points[1], point), 0, self._last))
             return
         place = self._place_on_curve(point)
         if place is None and self.three_clicks and self.complete:
@@ -148,3 +151,22 @@ class Drawing:
         along = distance_along(fine)
         knots = [along[np.linalg.norm(fine - known, axis=1).argmin()] for known in self.points]
         return int(np.searchsorted(knots, along[nearest]))
+
+
+def lit_box(frames: np.ndarray) -> tuple[int, int, int, int]:
+    """The part of the image in which there is ever anything, with a small margin.
+
+    Args:
+        frames: (T, H, W).
+
+    Returns:
+        left, top, width, height in pixels.
+    """
+    height, width = frames.shape[1:]
+    rows, columns = np.nonzero(frames.any(axis=0))
+    if not len(rows):
+        return 0, 0, width, height
+    margin = round(_MARGIN * max(height, width))
+    left, top = max(0, columns.min() - margin), max(0, rows.min() - margin)
+    right, bottom = min(width, columns.max() + 1 + margin), min(height, rows.max() + 1 + margin)
+    return int(left), int(top), int(right - left), int(bottom - top)

@@ -7,6 +7,7 @@ the file was a loop, its arrays in a folder.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import numpy as np
 from cpwc_keras.app.limits import Limits
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.contours import Contour
+from cpwc_keras.io.dicom import is_dicom
 from cpwc_keras.io.input_file import open_input
 from cpwc_keras.types import CineLoop
 
@@ -53,6 +55,11 @@ def read_bounded(
     """
     with open_input(path) as (_, size):
         pass
+    if not suffix(path) and not is_dicom(path):
+        raise InputError(
+            "This is no cine loop that can be read here; choose a DICOM, NIfTI, MetaImage (.mha), MP4, AVI, GIF or "
+            "HDF5 file."
+        )
     if size > limits.upload_bytes:
         raise InputError(f"The file has {size >> 20:,} MiB; at most {limits.upload_bytes >> 20:,} are taken here.")
     request = {
@@ -101,6 +108,17 @@ def read_contour_bounded(path: Path, loop: CineLoop, limits: Limits) -> tuple[Co
     return contour, tuple(note.replace(str(path), "The contour file") for note in answer["notes"])
 
 
+def suffix(path: Path) -> str:
+    """The end of a name by which readers know the format; the rest may hold a patient's name."""
+    from cpwc_keras.io.cine import SEQUENCE_SUFFIXES
+    from cpwc_keras.io.medical import MEDICAL_SUFFIXES
+    from cpwc_keras.io.video import VIDEO_SUFFIXES
+
+    name = path.name.lower()
+    known = sorted((*SEQUENCE_SUFFIXES, *MEDICAL_SUFFIXES, *VIDEO_SUFFIXES, ".dcm", ".dicom"), key=len, reverse=True)
+    return next((end for end in known if name.endswith(end)), "")
+
+
 def _ask(request: dict, seconds: float) -> dict:
     """What the process answers; it and all it started are gone afterwards."""
     # Without -P it would import whatever modules lie in the folder that the page was started from.
@@ -132,9 +150,10 @@ def _answer_contour(request: dict) -> dict:
     # Of the loop only its measures matter; no memory is taken for its frames.
     frames = np.broadcast_to(np.float32(0), request["shape"])
     loop = CineLoop(frames, request["spacing_mm"] and tuple(request["spacing_mm"]), ed=request["ed"])
+    notes: tuple[str, ...] = ()
     try:
         try:
-            contour, notes = read_contour(path), ()
+            contour = read_contour(path)
         except InputError as own:
             if path.suffix.lower() == ".json" and "a contour file, of format" not in str(own):
                 raise
@@ -151,6 +170,8 @@ def _answer_contour(request: dict) -> dict:
 
 def _answer(request: dict) -> dict:
     limits = Limits(**request["limits"])
+    if hasattr(signal, "alarm"):  # should the page be killed meanwhile, nobody else would end this
+        signal.alarm(math.ceil(limits.reading_s) + 10)
     _bound_memory(_BASE_BYTES + _BYTES_PER_PIXEL * limits.pixels)
     from cpwc_keras.io import sector
 
@@ -159,6 +180,7 @@ def _answer(request: dict) -> dict:
         return _answer_contour(request)
     from cpwc_keras.io.cine import SEQUENCE_SUFFIXES, read
     from cpwc_keras.io.sequence_file import sequence_header
+    from cpwc_keras.io.video import VIDEO_SUFFIXES
 
     try:
         loop = read(request["path"], request["spacing_mm"], request["frame_rate_hz"])
@@ -175,7 +197,9 @@ def _answer(request: dict) -> dict:
         return {"error": str(error)}
     except MemoryError:
         return {"error": "The file cannot be read: it needs too much memory."}
-    loop = _without_marks(loop)
+    path = Path(request["path"])
+    if not (is_dicom(path) or path.name.endswith((".dcm", ".dicom", *VIDEO_SUFFIXES))):  # their readers do it
+        loop = _without_marks(loop)
     arrays = [name for name in _ARRAYS if getattr(loop, name) is not None]
     for name in arrays:
         np.save(Path(request["folder"]) / f"{name}.npy", getattr(loop, name))
@@ -187,7 +211,7 @@ def _without_marks(loop: CineLoop) -> CineLoop:
     from cpwc_keras.io.sector import sector_mask
 
     outside = (loop.frames != 0).any(axis=0)
-    gray = (loop.frames * 255).astype(np.uint8)
+    gray = np.rint(loop.frames * 255).astype(np.uint8)
     sector = sector_mask(gray, np.zeros(gray.shape, bool))
     if sector is None or not (outside & ~sector).any():
         return loop

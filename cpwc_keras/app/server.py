@@ -1,22 +1,22 @@
-"""Serving the page: where its files lie, what it may load, and that it ends clean."""
+"""Serving the page: at which address, what it may load, and that it ends clean."""
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
-import tempfile
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cpwc_keras.app.limits import Limits
+from cpwc_keras.app.scratch import scratch_folder
 from cpwc_keras.app.visits import Sessions
 from cpwc_keras.errors import InputError
-from cpwc_keras.files import lock_file
+from cpwc_keras.io.contours import Contour
 
-_SWEEP_S = 300.0
-_PREFIX, _LOCK = "cpwc-keras-app-", "serving.lock"
+_SWEEP_S = 60.0
 
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -26,8 +26,8 @@ _POLICY = (
 """Browsers load nothing from anywhere else, whatever Gradio's own page asks for."""
 
 
-def require_gradio():
-    """Gradio, without its telemetry.
+def require_gradio() -> None:
+    """Have Gradio, without its telemetry.
 
     Raises:
         InputError: it is not installed.
@@ -35,17 +35,16 @@ def require_gradio():
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        import gradio
+        import gradio  # noqa: F401
     except ImportError as error:
         raise InputError(
             "The page needs Gradio, which is not installed; run: pip install 'cpwc-keras[app]'."
         ) from error
-    return gradio
 
 
 @contextmanager
 def serving(
-    example: Callable[[], tuple[Path, object]],
+    example: Callable[[], tuple[Path, Contour]],
     host: str = "127.0.0.1",
     port: int | None = None,
     limits: Limits | None = None,
@@ -64,59 +63,83 @@ def serving(
         the address, and the visitors' sessions.
 
     Raises:
-        InputError: Gradio is not installed, or the port is taken.
+        InputError: Gradio is not installed, the port is taken, or the address is not one of this machine.
     """
-    gradio = require_gradio()
+    require_gradio()
     from cpwc_keras.app.layout import looks
     from cpwc_keras.app.page import build_page
 
     limits = limits or Limits()
-    _remove_leftovers()
-    root = Path(tempfile.mkdtemp(prefix=_PREFIX))  # for this user alone
-    lock = open(root / _LOCK, "wb")  # noqa: SIM115 (held as long as the page is served)
-    lock_file(lock)
+    require_address(host, port)
+    with scratch_folder() as root, _uploads_in(root):
+        sessions = Sessions(root, limits)
+        ended = threading.Event()
+        page = None
+        try:
+            page = build_page(sessions, example)
+            page.queue(default_concurrency_limit=8, max_size=64, api_open=True)
+            try:
+                _, address, _ = page.launch(
+                    server_name=host, server_port=port, inbrowser=open_browser, share=False, prevent_thread_lock=True,
+                    quiet=True, show_error=False, max_file_size=limits.upload_bytes, footer_links=[], pwa=False,
+                    ssr_mode=False, enable_monitoring=False, run_history=False, mcp_server=False,
+                    app_kwargs={"middleware": [_watch(sessions)]}, **looks(),
+                )  # fmt: skip
+            except OSError as error:
+                raise _unusable(host, port) from error
+            threading.Thread(target=_sweep, args=(sessions, ended), daemon=True).start()
+            yield address, sessions
+        finally:
+            ended.set()
+            try:
+                sessions.close()
+            finally:
+                if page is not None and page.is_running:
+                    page.close(verbose=False)
+
+
+def require_address(host: str, port: int | None) -> None:
+    """Raise unless this machine can listen there. Gradio would try a hundred ports before it says that it cannot.
+
+    Args:
+        host: name or address.
+        port: or None for any.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host.strip("[]"), port or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as trial:
+            if os.name == "posix":  # a port that was in use a moment ago is free; on Windows even one in use would be
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(place)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise _unusable(host, port) from error
+        raise InputError(
+            f"This machine has no address {host!r}; leave --host out, or give one of its own (0.0.0.0: all of them)."
+        ) from error
+
+
+def _unusable(host: str, port: int | None) -> InputError:
+    if port is None:
+        return InputError(f"No port of {host} from 7860 on is free; end another page, or choose a port with --port.")
+    return InputError(f"The port {port} of {host} is in use or not allowed; choose another one with --port.")
+
+
+@contextmanager
+def _uploads_in(root: Path) -> Iterator[None]:
+    """Gradio keeps uploads in this folder; what lies in it already it serves without a copy of its own."""
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = str(root)
-    sessions = Sessions(root, limits)
-    ended = threading.Event()
-    page = None
     try:
-        page = build_page(gradio, sessions, example)
-        page.queue(default_concurrency_limit=8, max_size=64, api_open=True)
-        try:
-            _, address, _ = page.launch(
-                server_name=host, server_port=port, inbrowser=open_browser, share=False, prevent_thread_lock=True,
-                quiet=True, show_error=False, max_file_size=limits.upload_bytes, footer_links=[], pwa=False,
-                ssr_mode=False, enable_monitoring=False, run_history=False, mcp_server=False,
-                app_kwargs={"middleware": [_policy()]}, **looks(gradio),
-            )  # fmt: skip
-        except OSError as error:
-            raise InputError(f"The port {port} of {host} cannot be used; choose another one with --port.") from error
-        sweeper = threading.Thread(target=_sweep, args=(sessions, ended), daemon=True)
-        sweeper.start()
-        yield address, sessions
+        yield
     finally:
-        ended.set()
-        sessions.close()
-        if page is not None and page.is_running:
-            page.close(verbose=False)
         if before is None:
             os.environ.pop("GRADIO_TEMP_DIR", None)
         else:
             os.environ["GRADIO_TEMP_DIR"] = before
-        shutil.rmtree(root, ignore_errors=True)
-        lock.close()
-
-
-def _remove_leftovers() -> None:
-    """Delete what pages that were killed have left."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        try:
-            with open(folder / _LOCK, "rb+") as file:
-                if lock_file(file):  # nobody serves from it
-                    shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # served by another process, or another user's
-            continue
 
 
 def _sweep(sessions: Sessions, ended: threading.Event) -> None:
@@ -124,11 +147,11 @@ def _sweep(sessions: Sessions, ended: threading.Event) -> None:
         sessions.sweep()
 
 
-def _policy():
+def _watch(sessions: Sessions):
     from starlette.middleware import Middleware
 
-    class Policy:
-        """Adds the headers to every answer."""
+    class Watch:
+        """Adds the headers to every answer, and removes what an upload leaves that was broken off."""
 
         def __init__(self, app):
             self.app = app
@@ -141,6 +164,10 @@ def _policy():
                     message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in extra.items())]
                 await send(message)
 
-            await self.app(scope, receive, with_headers)
+            if scope["type"] == "http" and scope["path"].endswith("/upload"):
+                with sessions.uploading():
+                    await self.app(scope, receive, with_headers)
+            else:
+                await self.app(scope, receive, with_headers)
 
-    return Middleware(Policy)
+    return Middleware(Watch)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cpwc_keras.app.outcome import Outcome
 from cpwc_keras.app.session import Session
 from cpwc_keras.baselines.catalog import BASELINES
 from cpwc_keras.errors import InputError
@@ -18,11 +19,14 @@ from cpwc_keras.models.precision import PRECISIONS, require_precision
 from cpwc_keras.models.presets import DEFAULT_PRESET, list_presets
 from cpwc_keras.quiet import import_keras_quietly
 from cpwc_keras.tracking.carry import REACH
-from cpwc_keras.tracking.cine import TrackingResult, doubts, track
+from cpwc_keras.tracking.cine import track
+from cpwc_keras.tracking.description import doubts
 from cpwc_keras.tracking.familiarity import familiar_spacing
-from cpwc_keras.tracking.output import write_results
-from cpwc_keras.tracking.pair import as_tracker, estimate_both, names_network
+from cpwc_keras.tracking.output import FILES, write_results
+from cpwc_keras.tracking.pair import Tracker, as_tracker, estimate_both, names_network
 from cpwc_keras.tracking.resampling import resampled
+from cpwc_keras.tracking.result import TrackingResult
+from cpwc_keras.types import CineLoop
 
 _LARGER = 1.03
 """A cavity this much larger than in the contour's frame is worth a word: end-diastole may be there."""
@@ -74,6 +78,12 @@ def trackers() -> list[str]:
     return [DEFAULT_PRESET, *(name for name in presets if name != DEFAULT_PRESET), *BASELINES]
 
 
+def tracker_labels() -> dict[str, str]:
+    """The same → what the page calls them: a network with its licence, since not every one may serve every end."""
+    licences = {name: f"{name} · {card['licence']}" for name, card in list_presets().items()}
+    return {name: licences.get(name, name) for name in trackers()} | {"zero": "zero · nothing moves, to compare with"}
+
+
 def track_session(session: Session, choices: Choices, on_progress: Callable[[str, float], None]) -> None:
     """Track the session's contour; the result and its files are in the session afterwards.
 
@@ -86,8 +96,8 @@ def track_session(session: Session, choices: Choices, on_progress: Callable[[str
         InputError: there is no contour, it cannot be tracked, or it took too long.
         Cancelled: `session.cancel` was set; nothing has changed.
     """
-    contour = session.contour()
-    with session.working():
+    with session.working():  # from here on nothing of it changes
+        contour, loop, drawn, es = session.contour(), session.require_loop(), session.drawing.points, session.es
         end = time.monotonic() + session.limits.tracking_s
 
         def proceed(doing: str, fraction: float) -> None:
@@ -102,7 +112,7 @@ def track_session(session: Session, choices: Choices, on_progress: Callable[[str
         run = _tracker(session, choices)
         proceed("Tracking", 0.0)
         result = track(
-            session.loop,
+            loop,
             contour,
             run,
             choices.composition,
@@ -111,9 +121,8 @@ def track_session(session: Session, choices: Choices, on_progress: Callable[[str
             reach=int(choices.reach),
         )
         result = replace(result, notes=(*result.notes, *_larger_elsewhere(result)))
-        files = _write(session, result, choices, lambda done: proceed("Writing the results", 0.9 + 0.1 * done))
-        _take(session, result, files)
-        session.choices = choices
+        files = _write(session, loop, result, choices, lambda done: proceed("Writing the results", 0.9 + 0.1 * done))
+        session.take(Outcome(result, files, choices, drawn, es))
 
 
 def mark_es(session: Session, frame: int | None) -> None:
@@ -126,17 +135,18 @@ def mark_es(session: Session, frame: int | None) -> None:
     if frame is not None and session.require_frame(frame) == session.ed:
         raise InputError(f"End-systole and end-diastole are both frame {frame}; choose two different frames.")
     session.es = frame
-    result = session.result
-    if result is None:
+    old, loop = session.outcome, session.require_loop()
+    if old is None:
         return
-    es = frame
+    result, es = old.result, frame
     if es is None:
         es = indices.estimate_es(indices.cavity_area(result.contours, result.spacing_mm), result.ed)
     with session.working():
         kept = [note for note in result.notes if note not in doubts(result)]
         result = replace(result, es=es, es_estimated=frame is None)
         result = replace(result, notes=(*kept, *doubts(result)))
-        _take(session, result, _write(session, result, session.choices, lambda done: None))
+        files = _write(session, loop, result, old.choices, lambda done: None)
+        session.take(Outcome(result, files, old.choices, old.contour, frame))
 
 
 def motion(session: Session, frame: int) -> np.ndarray:
@@ -152,14 +162,12 @@ def motion(session: Session, frame: int) -> np.ndarray:
     Raises:
         InputError: there is no result, or no next frame.
     """
-    result, loop = session.result, session.require_loop()
-    if result is None:
-        raise InputError("Track the loop first.")
+    loop, outcome = session.require_loop(), session.require_outcome()
     frame = min(session.require_frame(frame), len(loop) - 2)
-    if result.flows is not None:
-        return result.flows[frame]
+    if outcome.result.flows is not None:
+        return outcome.result.flows[frame]
     with session.working():
-        run = _tracker(session, session.choices)  # of the result: another may have been chosen since
+        run = _tracker(session, outcome.choices)  # of the result: another may have been chosen since
         pair = replace(loop, frames=loop.frames[frame : frame + 2], labels=None)
         grid = resampled(pair, familiar_spacing(loop.spacing_mm, getattr(run, "ranges", None)))  # as `track` does
         return grid.flow_back(estimate_both(run, *grid.loop.frames)[0])
@@ -172,7 +180,7 @@ def liveliest_frame(result: TrackingResult) -> int:
     return first + int(steps.argmax()) if len(steps) else min(first, len(result) - 2)
 
 
-def _tracker(session: Session, choices: Choices):
+def _tracker(session: Session, choices: Choices) -> Tracker:
     chosen = (choices.tracker, choices.precision)
     if session.tracker is None or session.tracker[0] != chosen:
         if names_network(choices.tracker):
@@ -193,31 +201,32 @@ def _larger_elsewhere(result: TrackingResult) -> list[str]:
     ]
 
 
-def _take(session: Session, result: TrackingResult, files: dict[str, Path]) -> None:
-    """Make this the session's result; the files of the one before go."""
-    before = {path.parent for path in session.files.values()}
-    session.result, session.files = result, files
-    for folder in before:
-        shutil.rmtree(folder, ignore_errors=True)
+def _write(
+    session: Session, loop: CineLoop, result: TrackingResult, choices: Choices, on_file: Callable[[float], None]
+) -> dict[str, Path]:
+    """Write all downloads into a folder of their own; none has a name or a note that the visitor's files brought.
 
-
-def _write(session: Session, result: TrackingResult, choices: Choices, on_file) -> dict[str, Path]:
-    """Write all downloads into a folder of their own; none has a name or a note that the visitor's files brought."""
-    from cpwc_keras.app.pictures import write_pdf
+    Args:
+        session: of the visitor.
+        loop: that was tracked.
+        result: of it.
+        choices: it was made with.
+        on_file: called with the fraction that is written.
+    """
+    from cpwc_keras.app.report import write_pdf
 
     folder = session.folder / f"result-{time.monotonic_ns()}"
     folder.mkdir()
     settings = {**asdict(choices), "made_with": "cpwc-keras app"}
-    count = 0
+    written: list[Path] = []
 
-    def written(_path: Path) -> None:
-        nonlocal count
-        count += 1
-        on_file(count / 7)
+    def count(path: Path) -> None:
+        written.append(path)
+        on_file(len(written) / (len(FILES) + 1))  # the report is the last one
 
     try:
-        write_results(result, session.loop, folder, settings, session.sha256, on_file=written)
-        write_pdf(folder / DOWNLOADS["PDF"], result, session.loop, session.sha256)
+        write_results(result, loop, folder, settings, session.sha256, on_file=count)
+        write_pdf(folder / DOWNLOADS["PDF"], result, session.sha256)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

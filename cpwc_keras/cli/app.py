@@ -27,12 +27,15 @@ def app(host, port, open_browser, max_upload):
     import signal
     import sys
     import threading
+    import warnings
     from dataclasses import replace
 
     from cpwc_keras.app.limits import Limits
     from cpwc_keras.app.server import require_gradio, serving
+    from cpwc_keras.errors import TrackingWarning
 
     require_gradio()
+    warnings.simplefilter("ignore", TrackingWarning)  # the visitor is told, not who has started this
     limits = replace(Limits(), upload_bytes=max_upload << 20)
     for name in ("SIGTERM", "SIGHUP"):  # so that the visitors' files are deleted then, too
         if hasattr(signal, name):

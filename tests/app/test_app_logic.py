@@ -1,22 +1,25 @@
 """What the page does, without a page."""
 
 import json
+import os
 import threading
 import time
 from contextlib import suppress
 
+import cv2
 import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpwc_keras.app import pictures, work
-from cpwc_keras.app.drawing import HINTS, Drawing
+from cpwc_keras.app import pictures, view, work
+from cpwc_keras.app.drawing import HINTS, Drawing, lit_box
 from cpwc_keras.app.limits import Limits
 from cpwc_keras.app.proposal import propose_contour
 from cpwc_keras.app.session import Session
 from cpwc_keras.app.visits import Sessions
+from cpwc_keras.app.words import number, time_left
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.contours import Contour, check_points, write_contour
 from cpwc_keras.io.video import write_video
@@ -105,12 +108,13 @@ def test_a_tracked_loop_and_its_files(session):
     assert fractions == sorted(fractions) and 0.9 < fractions[-1] <= 1
     result = session.result
     assert result.gls < -5 and 0 < result.es < 5 and result.es_estimated
-    assert set(session.files) == set(work.DOWNLOADS) and all(path.stat().st_size for path in session.files.values())
-    assert session.files["PDF"].read_bytes().startswith(b"%PDF") and session.files["MP4"].stat().st_size > 1000
-    written = b"".join(path.read_bytes() for path in session.files.values())
+    files = session.outcome.files
+    assert set(files) == set(work.DOWNLOADS) and all(path.stat().st_size for path in files.values())
+    assert files["PDF"].read_bytes().startswith(b"%PDF") and files["MP4"].stat().st_size > 1000
+    written = b"".join(path.read_bytes() for path in files.values())
     assert b"Jane" not in written and b"Doe" not in written and str(session.folder).encode() not in written
-    assert json.loads(session.files["JSON"].read_text())["settings"]["tracker"] == "dis"
-    with h5py.File(session.files["HDF5"]) as file:
+    assert json.loads(files["JSON"].read_text())["settings"]["tracker"] == "dis"
+    with h5py.File(files["HDF5"]) as file:
         assert file["flow"].shape == (5, *SHAPE, 2)
 
     flow = work.motion(session, work.liveliest_frame(result))
@@ -120,15 +124,62 @@ def test_a_tracked_loop_and_its_files(session):
         pictures.headline(result) + pictures.table(result) + pictures.notes_list(result.notes),
     ):
         assert "Jane" not in picture and len(picture) > 400
-    assert pictures.frame_view(session, 2)["kind"] == "tracked" and pictures.frame_view(session, 0)["editable"]
+    shown = view.frame_view(session, 2)
+    assert shown["kind"] == "tracked" and view.frame_view(session, 0)["editable"]
+    assert shown["tracked"] == view.tracks(session)["number"] and len(view.tracks(session)["contours"]) == 6
 
     work.mark_es(session, 4)
     assert session.result.es == 4 and not session.result.es_estimated
-    assert json.loads(session.files["JSON"].read_text())["es_frame"] == 4
+    assert json.loads(session.outcome.files["JSON"].read_text())["es_frame"] == 4 and not files["JSON"].exists()
     work.mark_es(session, None)
     assert session.result.es == result.es
     session.edit("undo", 0)
     assert session.result is None, "a result is that of its contour"
+
+
+def test_a_result_comes_back_with_its_contour(session):
+    draw(session)
+    session.edit("move", 0, 0, 39, 79)
+    work.track_session(session, work.Choices("zero"), lambda *what: None)
+    work.mark_es(session, 3)
+    first = session.outcome
+    session.edit("add", 0, x=2, y=2)  # a stray click
+    assert session.outcome is first
+    session.edit("move", 0, 4, 56, 20)
+    session.es = 1
+    assert session.outcome is None
+    session.edit("undo", 0)
+    assert session.outcome is first and session.es == 3 and all(path.exists() for path in first.files.values())
+    session.edit("undo", 0)
+    assert session.outcome is None
+    work.track_session(session, work.Choices("zero"), lambda *what: None)
+    assert not any(path.exists() for path in first.files.values()) and session.outcome is not first
+
+
+def test_the_film_is_the_loop(session):
+    told = view.film(session)
+    with open(told["file"], "rb") as file:
+        pictures_of = np.split(np.frombuffer(file.read(), np.uint8), told["ends"])
+    assert len(pictures_of) == 7 and not pictures_of[6].size
+    for picture, frame in zip(pictures_of, session.loop.frames, strict=False):
+        seen = cv2.imdecode(picture, cv2.IMREAD_GRAYSCALE)
+        assert np.abs(seen / 255 - frame**0.6).mean() < 0.02
+    frames = np.zeros((2, 100, 200), np.float32)
+    assert lit_box(frames) == (0, 0, 200, 100)
+    frames[1, 20:60, 50:120] = 0.1
+    assert lit_box(frames) == (48, 18, 74, 44)
+
+
+def test_numbers_are_read_as_people_write_them():
+    assert number(" 0,51 ", "spacing") == number("0.51", "spacing") == 0.51 and number("", "spacing") is None
+    for bad in ("abc", "0", "-1", "nan", "inf", "1 2"):
+        with pytest.raises(InputError, match=f"The spacing must be a positive number, got '{bad}'"):
+            number(bad, "spacing")
+
+
+def test_the_time_that_is_left():
+    assert time_left(4, 0.5) == "" and time_left(60, 0) == "" and time_left(60, 1) == ""
+    assert time_left(30, 0.5) == ", some 30 s left" and time_left(60, 0.2) == ", some 4 min left"
 
 
 def test_cancel_stops_the_work(session, monkeypatch):
@@ -210,7 +261,9 @@ def test_files_are_read_apart_and_bounded(tmp_path):
     session = sessions.of("a")
     rgb = np.repeat((beating(4) * 255).astype(np.uint8)[..., None], 3, -1)
     write_video(tmp_path / "Doe^Jane.mp4", rgb, 25)
-    session.open(tmp_path / "Doe^Jane.mp4", spacing_mm=(0.4, 0.5))
+    session.open(tmp_path / "Doe^Jane.mp4")
+    assert session.loop.spacing_mm is None
+    session.reopen((0.4, 0.5))
     assert session.loop.frames.shape == (4, *SHAPE) and session.loop.spacing_mm == (0.4, 0.5)
     assert [path.name for path in session.folder.iterdir()] == ["loop-1.mp4"], "the name may be a patient's"
     (tmp_path / "Doe^Jane.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"nonsense")
@@ -218,6 +271,9 @@ def test_files_are_read_apart_and_bounded(tmp_path):
         session.open(tmp_path / "Doe^Jane.dcm")
     assert "Jane" not in str(error.value) and "\n" not in str(error.value) and str(tmp_path) not in str(error.value)
     assert session.loop is not None and len(list(session.folder.iterdir())) == 1, "what was open stays"
+    (tmp_path / "Doe^Jane.txt").write_text("Jane")
+    with pytest.raises(InputError, match="no cine loop that can be read here"):
+        session.open(tmp_path / "Doe^Jane.txt")
     session.limits = Limits(upload_bytes=100)
     with pytest.raises(InputError, match="at most 0 are taken"):
         session.open(tmp_path / "Doe^Jane.mp4")
@@ -238,8 +294,52 @@ def test_visitors_are_kept_apart_and_leave_nothing(tmp_path):
         assert one.cancel.is_set() and one.folder.exists(), "what runs may still write there"
     assert not one.folder.exists() and other.folder.exists()
     other.used -= 1e6
-    (tmp_path / "upload").mkdir()
     sessions.sweep()
-    assert len(sessions) == 0 and not other.folder.exists() and (tmp_path / "upload").exists()
+    assert len(sessions) == 0 and not other.folder.exists()
     with pytest.raises(InputError, match="ended"), other.working():
         pass
+    sessions.close()
+    with pytest.raises(InputError, match="ended"):
+        sessions.of("d")
+
+
+def test_uploads_are_taken_away_from_where_they_arrive(tmp_path):
+    sessions = Sessions(tmp_path, Limits())
+    arrived = tmp_path / ("0" * 64) / "Doe^Jane.nii.gz"
+
+    def arrive():
+        arrived.parent.mkdir(exist_ok=True)
+        arrived.write_text("x")
+
+    arrive()
+    with sessions.upload(arrived) as taken:
+        assert taken.read_text() == "x" and taken.name.endswith(".nii.gz") and "Jane" not in taken.name
+        assert not arrived.parent.exists()
+        arrive()  # another visitor's of the same content
+    assert not taken.exists() and arrived.exists()
+    with pytest.raises(InputError, match="no longer there"), sessions.upload(arrived.with_name("gone.dcm")):
+        pass
+    visit = sessions.of("a")
+    (visit.folder / "loop-1.dcm").write_text("x")
+    (tmp_path / "serving.lock").write_text("x")
+    for other in (visit.folder / "loop-1.dcm", tmp_path / "serving.lock", tmp_path.parent / "x" / "y"):
+        with pytest.raises(InputError, match="no upload"), sessions.upload(other):
+            pass
+    sessions.sweep()
+    assert arrived.exists()
+    hour_ago = time.time() - 3600
+    for path in (arrived.parent, visit.folder, tmp_path / "serving.lock"):
+        os.utime(path, (hour_ago, hour_ago))
+    sessions.sweep()
+    assert not arrived.parent.exists(), "nobody has opened it"
+    assert (visit.folder / "loop-1.dcm").exists() and (tmp_path / "serving.lock").exists()
+
+
+def test_what_did_not_arrive_whole_is_deleted_once_nothing_arrives(tmp_path):
+    sessions, part = Sessions(tmp_path, Limits()), tmp_path / "tmpabcdefgh"
+    with sessions.uploading():
+        with pytest.raises(ConnectionError), sessions.uploading():
+            part.write_text("x")
+            raise ConnectionError
+        assert part.exists(), "it may be the other's"
+    assert not part.exists()

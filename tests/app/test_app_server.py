@@ -3,6 +3,9 @@
 import builtins
 import re
 import shutil
+import socket
+import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from cpwc_keras.app.limits import Limits
-from cpwc_keras.app.server import require_gradio, serving
+from cpwc_keras.app.server import require_address, require_gradio, serving
 from cpwc_keras.cli.app import app
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.contours import Contour, write_contour
@@ -64,7 +67,7 @@ def test_a_bad_file_is_one_sentence_and_a_good_one_ends_in_files(page, files):
     assert "Open a loop first" in answer
 
     answer = str(upload(client, "/open", files / "Doe^Jane.mp4"))
-    assert "<dd>3</dd>" in answer and "112 × 96" in answer
+    assert "<dd>3 (0.1 s)</dd>" in answer and "112 × 96 px" in answer
     assert "lateral base" in str(upload(client, "/contour", files / "contour.json"))
     answer = track(client)
     assert "Done." in answer and "GLS" in answer
@@ -96,6 +99,36 @@ def test_everything_is_deleted_at_the_end(files, monkeypatch):
         session = sessions.of("a")
         shutil.copy(files / "contour.json", session.folder)
     assert not root.exists() and len(sessions) == 0
+
+
+def test_an_address_that_cannot_be_used_is_one_sentence(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"^The port {port} of 127.0.0.1 is in use or not allowed; choose another"):
+            require_address("127.0.0.1", port)
+        require_address("127.0.0.1", None)
+        monkeypatch.setattr("gradio.http_server.INITIAL_PORT_VALUE", port)
+        monkeypatch.setattr("gradio.http_server.TRY_NUM_PORTS", 1)
+        with pytest.raises(InputError, match=r"^No port of 127\.0\.0\.1 from 7860 on is free; "), serving(lambda: None):
+            pass
+    for host in ("203.0.113.7", "no-such-host.invalid"):  # an address of nobody (RFC 5737), a name of nobody
+        with pytest.raises(InputError, match=f"^This machine has no address '{host}'; "):
+            require_address(host, None)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(page):
+    root, place = page[1].root, urllib.parse.urlsplit(page[0])
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="Doe^Jane.dcm"\r\n\r\n' + b"x" * 100_000
+    head = "POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        connection.sendall(f"{head}Content-Length: 999999\r\n\r\n".encode() + part)
+        wait_for(lambda: any(path.stat().st_size for path in root.glob("tmp*")))
+    wait_for(lambda: not list(root.glob("tmp*")))
+
+
+def wait_for(condition):
+    while not condition():
+        time.sleep(0.02)
 
 
 def test_without_gradio_it_says_what_to_install(monkeypatch):
