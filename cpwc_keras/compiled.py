@@ -9,6 +9,7 @@ the folder, the function is compiled as if it were not there; a warning says so,
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 import warnings
 from collections.abc import Callable
@@ -68,19 +69,38 @@ class _Cache(FunctionCache):
 
 
 class _WithDigests(IndexDataCacheFile):
-    """Machine code, each file with its SHA-256 in front."""
+    """Machine code and the index of it, each file with its SHA-256 in front."""
+
+    def _load_index(self):
+        try:
+            content = io.BytesIO(_without_digest(self._index_path))
+        except FileNotFoundError:
+            return {}
+        if pickle.load(content) != self._version:
+            return {}  # the rest may be beyond this Numba
+        stamp, overloads = pickle.load(content)
+        return overloads if stamp == self._source_stamp else {}
+
+    def _save_index(self, overloads):
+        self._write(self._index_path, pickle.dumps(self._version) + self._dump((self._source_stamp, overloads)))
 
     def _load_data(self, name):
-        with open(self._data_path(name), "rb") as file:
-            digest, data = file.read(hashlib.sha256().digest_size), file.read()
-        if hashlib.sha256(data).digest() != digest:
-            raise ValueError(f"{name} is not what was written")
-        return pickle.loads(data)
+        return pickle.loads(_without_digest(self._data_path(name)))
 
     def _save_data(self, name, data):
-        data = self._dump(data)
-        with self._open_for_write(self._data_path(name)) as file:
+        self._write(self._data_path(name), self._dump(data))
+
+    def _write(self, path: str, data: bytes):
+        with self._open_for_write(path) as file:
             file.write(hashlib.sha256(data).digest() + data)
+
+
+def _without_digest(path: str) -> bytes:
+    with open(path, "rb") as file:
+        digest, data = file.read(hashlib.sha256().digest_size), file.read()
+    if hashlib.sha256(data).digest() != digest:
+        raise ValueError(f"{path} is not what was written")
+    return data
 
 
 def _cannot_keep(folder: str, error: Exception) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 
+import numba
 import numba.core.caching
 import pytest
 
@@ -61,14 +62,29 @@ def test_damaged_code_is_compiled_anew(load, kind, damage):
     assert load() == 1  # and was kept again
 
 
-def test_machine_code_that_was_changed_is_not_run(load):
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("place", [0, 31, 32, 0.2, 0.5, 0.8, -1])
+def test_a_single_changed_bit_is_noticed(load, kind, place):
+    """In the index, it could lead to the code of other types."""
     load()
-    (file,) = load.folder.glob("*.nbc")
+    (file,) = load.folder.glob(f"*.{kind}")
     data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[int(place * len(data)) if isinstance(place, float) else place] ^= 1
     file.write_bytes(data)
     with pytest.warns(match=r"damaged"):
         assert load() == 0
+    assert load() == 1
+
+
+def test_code_of_another_numba_or_source_is_replaced_in_silence(load, monkeypatch):
+    load()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        monkeypatch.setattr(numba, "__version__", "0.0")
+        assert [load(), load()] == [0, 1]
+        source = load.folder.parent / "module_with_kernel.py"
+        source.write_text(SOURCE + "\n")
+        assert [load(), load()] == [0, 1]
 
 
 def test_folder_that_takes_nothing(load, monkeypatch):
