@@ -48,12 +48,6 @@ def save_checkpoint(folder: Path, network, optimizer, identity: dict) -> Path:
     return path
 
 
-def sweep_partial_files(folder: Path) -> None:
-    """Remove what a run that was killed while writing left half-written."""
-    for path in folder.glob(".*.partial.h5"):
-        path.unlink(missing_ok=True)
-
-
 def list_checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints of a run, oldest first. (Incomplete ones have other names and are never listed.)"""
     return sorted(path for path in folder.glob("checkpoint-*.h5") if _NAME.fullmatch(path.name))

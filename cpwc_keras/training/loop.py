@@ -18,12 +18,7 @@ from cpwc_keras.errors import InputError
 from cpwc_keras.evaluation.motion import endpoint_error
 from cpwc_keras.files import atomic_path, write_errors_named
 from cpwc_keras.models.weights_file import save_network
-from cpwc_keras.training.checkpoints import (
-    list_checkpoints,
-    restore_checkpoint,
-    save_checkpoint,
-    sweep_partial_files,
-)
+from cpwc_keras.training.checkpoints import list_checkpoints, restore_checkpoint, save_checkpoint
 from cpwc_keras.training.events import Events
 from cpwc_keras.training.loss import FlowTrainer
 from cpwc_keras.training.schedule import SCHEDULES, Adam
@@ -105,7 +100,6 @@ def fit(
     )
     trainer.compile(optimizer=optimizer)
     optimizer.build(network.trainable_variables)
-    sweep_partial_files(folder)
     checkpoints = list_checkpoints(folder)
     start = restore_checkpoint(checkpoints[-1], network, optimizer, identity) if checkpoints else 0
     seconds = _cut_log(folder / "log.jsonl", start)
