@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 
 from cpwc_keras.app.pictures import MATPLOTLIB, RESEARCH_ONLY, regions
+from cpwc_keras.files import MADE_WITH
 from cpwc_keras.tracking.output import strain_plot
 from cpwc_keras.tracking.result import TrackingResult
 from cpwc_keras.viz.one_page import write_page
@@ -36,5 +37,5 @@ def write_pdf(path: Path, result: TrackingResult, sha256: str) -> None:
             partial(strain_plot, result, ""),
             partial(regions, result),
             [*lost, *notes, f"Input: SHA-256 {sha256}"],
-            f"{RESEARCH_ONLY}  cpwc-keras, end-diastole left, end-systole right",
+            f"{RESEARCH_ONLY}  {MADE_WITH}, end-diastole left, end-systole right",
         )

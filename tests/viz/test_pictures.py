@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from cpwc_keras.files import MADE_WITH
 from cpwc_keras.viz.flow import color_wheel, draw_arrows, flow_to_color
+from cpwc_keras.viz.one_page import write_page
 from cpwc_keras.viz.overlay import disagreement_colors, draw_contour, enlarge
 from cpwc_keras.viz.report import strain_figure
 
@@ -82,3 +84,17 @@ def test_the_figure_holds_the_curves(rate):
     with_distance = strain_figure(strain, strain / 2, 100 + strain, np.ones((4, 9)), 0, 2, "mm", rate, excursion=12.34)
     assert any("MAPSE, peak systolic 12.3 mm, -9.0 %" in line.get_label() for line in with_distance.axes[0].lines)
     assert figure.axes[2].get_xlabel() == ("time (s)" if rate else "frame")
+
+
+def test_a_page_says_what_made_it_and_is_the_same_again(tmp_path):
+    def draw(figure):
+        figure.subplots().plot([0, 1])
+
+    for name in ("a.pdf", "b.pdf"):
+        numbers = [("GLS", "-20.0 %", "peak systolic strain")]
+        write_page(
+            tmp_path / name, "A loop", np.zeros((40, 60, 3), np.uint8), numbers, draw, draw, ["A remark."], "Foot"
+        )
+    content = (tmp_path / "a.pdf").read_bytes()
+    assert content.startswith(b"%PDF") and f"/Creator ({MADE_WITH})".encode() in content
+    assert content == (tmp_path / "b.pdf").read_bytes()
