@@ -128,9 +128,11 @@ def _results(ui: Parts) -> None:
         with gr.Tab("Overlay"):
             ui["video"] = gr.Video(show_label=False, loop=True, autoplay=True, height=520, buttons=[], elem_id="video")
             ui["speed"] = gr.HTML("")
-        for name, label in (("curves", "Curves"), ("regions", "Regional strain")):
-            with gr.Tab(label):
-                ui[name] = gr.HTML("")
+        with gr.Tab("Curves"):
+            ui["curves"] = gr.HTML("")
+        with gr.Tab("Regional strain"):
+            ui["regions"] = gr.HTML("")
+            gr.HTML("<p class='help'>The segments have the names of the four-chamber view, whatever the view is.</p>")
         with gr.Tab("Motion"):
             ui["motion"] = gr.HTML("", elem_id="motion")
             ui["motion_frame"] = gr.Slider(0, 1, 0, step=1, label="From frame", buttons=[], elem_id="motion-frame")

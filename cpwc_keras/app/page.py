@@ -32,6 +32,7 @@ _IN_TURN = {"trigger_mode": "multiple", "concurrency_limit": 1, "concurrency_id"
 _PRESS_SAVE = "() => { setTimeout(() => document.querySelector('#save-file').click(), 150); }"
 _TO_RESULTS = """() => { setTimeout(() => { if (document.querySelector('#status .done'))
   document.querySelector('#results')?.scrollIntoView({behavior: 'smooth', block: 'start'}); }, 300); }"""
+_TELLING = "Setting end-systole …"
 _BROKEN = "Something went wrong inside the program; what it was stands in the terminal it was started from."
 
 
@@ -82,9 +83,13 @@ def _wire(ui: Parts, sessions: Sessions, do: Actions) -> None:
 
         return listen(listener, call, inputs, outputs, name, **options)
 
-    def listen(listener, call, inputs, outputs, name, **options):
+    def listen(listener, call, inputs, outputs, name, show_progress="hidden", meanwhile="", **options):
+        if meanwhile:  # it takes seconds
+            first = listener(lambda: status(meanwhile), None, [ui["status"]], queue=False, api_name=False,
+                             show_progress="hidden")  # fmt: skip
+            listener = first.then
         return listener(
-            call, list(inputs), [*outputs, ui["status"]], api_name=name or False, show_progress="hidden", **options
+            call, list(inputs), [*outputs, ui["status"]], api_name=name or False, show_progress=show_progress, **options
         )
 
     def on_upload(name, function, outputs, api_name):
@@ -98,29 +103,31 @@ def _wire(ui: Parts, sessions: Sessions, do: Actions) -> None:
                 shown = {ui["status"]: status(str(error), error=True)}
             return {**shown, ui[name]: None}  # else its name stays on the page, and no other can be dropped there
 
-        return listen(ui[name].upload, call, [ui[name]], [*outputs, ui[name]], api_name)
+        return listen(ui[name].upload, call, [ui[name]], [*outputs, ui[name]], api_name, meanwhile="Reading the file …")
 
     frame, drawn, opened, told = [ui["frame"]], do.drawn, do.opened, do.told
     for event in (
         on_upload("file", do.open_file, opened, "open"),
-        on(ui["example"].click, do.open_example, [], opened, "example"),
+        on(ui["example"].click, do.open_example, [], opened, "example", meanwhile="Reading the example …"),
     ):
         on(event.then, do.film, [], [ui["film"]])
     on_upload("contour_file", do.open_contour, opened, "contour")
     on(ui["close"].click, do.close, [], opened, "close")
-    on(ui["apply"].click, do.apply, [ui["row_mm"], ui["col_mm"], ui["rate"]], opened, "apply")
+    given = [ui["row_mm"], ui["col_mm"], ui["rate"]]
+    on(ui["apply"].click, do.apply, given, opened, "apply", meanwhile="Reading the file again …")
     on(ui["frame"].input, do.step, frame, [ui["editor"]], trigger_mode="always_last")
     on(ui["mode"].input, do.choose_mode, [ui["mode"], ui["frame"]], drawn)
     for kind in ("undo", "clear"):
         on(ui[kind].click, do.change(kind), frame, drawn, **_IN_TURN)
     on(ui["is_ed"].click, do.is_ed, frame, drawn, "is_ed")
-    on(ui["is_es"].click, do.is_es, frame, [*drawn, *told], "is_es")
-    on(ui["auto_es"].click, do.auto_es, frame, [*drawn, *told, *frame], "auto_es")
+    on(ui["is_es"].click, do.is_es, frame, [*drawn, *told], "is_es", meanwhile=_TELLING)
+    on(ui["auto_es"].click, do.auto_es, frame, [*drawn, *told, *frame], "auto_es", meanwhile=_TELLING)
     on(ui["go_ed"].click, do.go_ed, [], [*drawn, *frame])
     on(ui["go_es"].click, do.go_es, [], [*drawn, *frame])
     # A download button gives away what it held when it was pressed: it is pressed once it holds the new file.
     on(ui["save"].click, do.save, frame, [ui["save_file"]]).then(None, js=_PRESS_SAVE)
-    on(ui["motion_frame"].input, do.show_motion, [ui["motion_frame"]], [ui["motion"]], trigger_mode="always_last")
+    on(ui["motion_frame"].input, do.show_motion, [ui["motion_frame"]], [ui["motion"]], trigger_mode="always_last",
+       show_progress="minimal", show_progress_on=[ui["motion"]])  # fmt: skip
 
     edited = handler(do.edit)
 

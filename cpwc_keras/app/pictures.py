@@ -23,6 +23,8 @@ RESEARCH_ONLY = "For research. Not a medical device, not for diagnosis."
 MATPLOTLIB = threading.Lock()
 """Its font cache is not made for several threads."""
 
+_STILL_PX = 1e-3
+
 _CARDS = 4
 """As many of the first indices stand above all else."""
 
@@ -126,11 +128,15 @@ def motion_picture(loop: CineLoop, result: TrackingResult, flow: np.ndarray, fra
     both = np.hstack([arrows, gap, colors])
     both = cv2.resize(both, None, fx=(scale := min(1.0, 1600 / both.shape[1])), fy=scale, interpolation=cv2.INTER_AREA)
     spacing = float(np.mean(result.spacing_mm)) if result.spacing_mm else 1.0
-    text = (
-        f"Motion from frame {frame} to {frame + 1}, {result.tracker}. Left: arrows point where tissue goes, "
-        f"{longer:.2g} times as far as it goes. Right: its direction as the colour that the disc has there, full at "
-        f"{largest * spacing:.2g} {result.unit}; the median is {np.median(lengths) * spacing:.2g} {result.unit}."
-    )
+    text = f"Motion from frame {frame} to {frame + 1}, {result.tracker}. "
+    if largest > _STILL_PX:
+        text += (
+            f"Left: arrows point where tissue goes, {longer:.2g} times as far as it goes. Right: its direction as the "
+            f"colour that the disc has there, full at {largest * spacing:.2g} {result.unit}; the median is "
+            f"{np.median(lengths) * spacing:.2g} {result.unit}."
+        )
+    else:
+        text += "Nothing moves: one image repeats the other."
     source = data_url(both, ".jpg")
     return f"<figure class='dark'><img src='{source}' alt='motion'><figcaption>{text}</figcaption></figure>"
 

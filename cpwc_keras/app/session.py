@@ -16,7 +16,7 @@ from cpwc_keras.app.outcome import Outcome, remove_files
 from cpwc_keras.app.reading import read_bounded, read_contour_bounded, suffix
 from cpwc_keras.errors import InputError
 from cpwc_keras.files import write_errors_named
-from cpwc_keras.io.contours import Contour, check_against
+from cpwc_keras.io.contours import HOW_TO_MAKE, Contour, check_against
 from cpwc_keras.io.input_file import sha256
 from cpwc_keras.io.outline import thinned
 from cpwc_keras.tracking.result import TrackingResult
@@ -160,8 +160,11 @@ class Session(Exclusive):
         """
         loop = self.require_loop()
         self.require_idle()
-        contour, notes = read_contour_bounded(path, loop, self.limits)
-        self.take_contour(contour)
+        try:
+            contour, notes = read_contour_bounded(path, loop, self.limits)
+            self.take_contour(contour)
+        except InputError as error:
+            raise InputError(str(error).replace(HOW_TO_MAKE, "draw it here, or open another file")) from error
         return notes
 
     def take_contour(self, contour: Contour) -> None:

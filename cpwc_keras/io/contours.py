@@ -42,7 +42,8 @@ _FARTHEST = 1e6
 _MEET = 0.02
 """Ends closer than this fraction of a contour's length meet: it is closed."""
 
-_MAKE = "`cpwc-keras contour` makes one from a mask or another tool's file, `cpwc-keras app` lets you draw it"
+HOW_TO_MAKE = "`cpwc-keras contour` makes one from a mask or another tool's file, `cpwc-keras app` lets you draw it"
+"""A contour, as errors advise it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +89,12 @@ def parse_contour(path: str | Path) -> tuple[Contour, bool]:
     Raises:
         InputError: missing, not JSON, of another format or version, or with points that are no points.
     """
-    content = read_json(path, f'a contour file ({{"format": "{FORMAT}", …}})', _MAX_BYTES, _MAKE)
+    content = read_json(path, f'a contour file ({{"format": "{FORMAT}", …}})', _MAX_BYTES, HOW_TO_MAKE)
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         found = "something else"
         if isinstance(content, dict) and "format" in content:
             found = f"format {content.get('format')!r} version {content.get('version')!r}"
-        raise bad_file(path, found, f"a contour file, of format {FORMAT!r} and version {VERSION}", _MAKE)
+        raise bad_file(path, found, f"a contour file, of format {FORMAT!r} and version {VERSION}", HOW_TO_MAKE)
     try:
         points = np.array(content["points"], np.float64)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -188,18 +189,18 @@ def check_against(contour: Contour, loop: CineLoop) -> None:
     if contour.image_size is not None and tuple(contour.image_size) != (height, width):
         found = f"a contour drawn on a {contour.image_size[0]}×{contour.image_size[1]} image"
         expected = f"{height}×{width} (height × width) like the loop, which for a DICOM is its ultrasound region"
-        raise bad_file(name, found, expected, f"for this loop, {_MAKE}")
+        raise bad_file(name, found, expected, f"for this loop, {HOW_TO_MAKE}")
     outside = ((contour.points < 0) | (contour.points > [width - 1, height - 1])).any(axis=1)
     if outside.any():
         index = int(np.argmax(outside))
         x, y = contour.points[index]
         found = f"point {index + 1} at ({x:g}, {y:g})"
         expected = f"points (x, y) within the image, 0-{width - 1} and 0-{height - 1}"
-        raise bad_file(name, found, expected, f"if the contour is of another recording: {_MAKE}")
+        raise bad_file(name, found, expected, f"if the contour is of another recording: {HOW_TO_MAKE}")
     for what, frame in (("end-diastolic", contour.frame), ("end-systolic", contour.es_frame)):
         if frame is not None and not 0 <= frame < len(loop):
             expected = f"one of the loop's frames, 0-{len(loop) - 1}"
-            raise bad_file(name, f"the {what} frame {frame}", expected, f"for this loop, {_MAKE}")
+            raise bad_file(name, f"the {what} frame {frame}", expected, f"for this loop, {HOW_TO_MAKE}")
 
 
 def resample(points: np.ndarray, n: int) -> np.ndarray:

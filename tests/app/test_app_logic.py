@@ -118,6 +118,7 @@ def test_a_tracked_loop_and_its_files(session):
         assert file["flow"].shape == (5, *SHAPE, 2)
 
     flow = work.motion(session, work.liveliest_frame(result))
+    assert "Nothing moves" in pictures.motion_picture(session.loop, result, 0 * flow, 0)
     for picture in (
         pictures.motion_picture(session.loop, result, flow, 0),
         pictures.regions_picture(result),
@@ -249,6 +250,9 @@ def test_contours_and_frames(session, tmp_path):
     assert (session.ed, session.es) == (1, 4) and session.contour().note == ""
     np.savetxt(tmp_path / "points.csv", session.drawing.points[::-1], delimiter=",")
     assert "reversed" in " ".join(session.open_contour(tmp_path / "points.csv"))
+    write_contour(tmp_path / "other.json", Contour(session.drawing.points, 1, (48, 56)))
+    with pytest.raises(InputError, match=r"48×56 image, expected 96×112 .*; for this loop, draw it here, or open"):
+        session.open_contour(tmp_path / "other.json")
     for name, content in (("bad.json", "{"), ("Jane.csv", "1,2\n3"), ("Jane.txt", "")):
         (tmp_path / name).write_text(content)
         with pytest.raises(InputError, match="contour file") as error:
