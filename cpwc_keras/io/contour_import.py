@@ -18,7 +18,7 @@ from cpwc_keras.files import atomic_path
 from cpwc_keras.io.cine import SEQUENCE_SUFFIXES
 from cpwc_keras.io.contour_formats import Outline, read_outlines
 from cpwc_keras.io.contour_masks import MASK_SUFFIXES, contour_from_mask, end_diastolic, read_masks
-from cpwc_keras.io.contours import Contour, check_against, check_points, resample, write_contour
+from cpwc_keras.io.contours import Contour, check_against, check_coordinates, check_points, resample, write_contour
 from cpwc_keras.io.outline import distinct, open_at_base
 from cpwc_keras.io.sequence_file import read_sequence
 from cpwc_keras.record import marked_picture
@@ -165,6 +165,8 @@ def _choose(path: Path, outlines: list[Outline], image: str, label, frame, notes
         if not outlines:
             found, remedy = f"outlines on {len(images)} images", "give --loop, the file of that name, or keep one image"
             raise bad_file(path, found, "those on one", remedy)
+    for outline in outlines:
+        check_coordinates(outline.points, path)
     frames = sorted({o.frame for o in outlines if o.frame is not None})
     areas = {o.frame: float(cavity_area(o.points)) for o in outlines}
     if len(frames) > 1:
@@ -194,7 +196,10 @@ def _in_pixels(path: Path, drawn: Outline, in_mm: bool, spacing_mm) -> np.ndarra
         raise bad_file(path, "points in mm", "the size of a pixel with them", "give --spacing or --loop")
     if not all(np.isfinite(mm) and mm > 0 for mm in spacing_mm):
         raise InputError(f"The spacing must be positive, got {spacing_mm[0]:g} {spacing_mm[1]:g}.")
-    return drawn.points / (spacing_mm[1], spacing_mm[0])
+    with np.errstate(over="ignore"):
+        points = drawn.points / (spacing_mm[1], spacing_mm[0])
+    check_coordinates(points, path)
+    return points
 
 
 def _from_base_to_base(path: Path, drawn: Outline, base, keep_order: bool, notes: list[str]) -> np.ndarray:
@@ -203,8 +208,6 @@ def _from_base_to_base(path: Path, drawn: Outline, base, keep_order: bool, notes
     if closed is None:
         gap = np.linalg.norm(points[0] - points[-1]) if len(points) > 2 else np.inf
         closed = base is not None or gap < _ENDS_MEET * distance_along(points)[-1]
-    if closed and not np.isfinite(points).all():
-        raise bad_file(path, "a NaN or infinite coordinate", "pixels")
     if closed:
         points = _naming(path, open_at_base, points, base)
         ends = " and ".join(f"({x:.1f}, {y:.1f})" for x, y in points[[0, -1]])

@@ -162,10 +162,23 @@ def _check_numbers(points: np.ndarray, name: str | Path) -> None:
     if len(points) < 2:
         count = "one point" if len(points) == 1 else "no points"
         raise bad_file(name, count, "a contour from the septal base over the apex to the lateral base")
+    check_coordinates(points, name)
+
+
+def check_coordinates(points: np.ndarray, name: str | Path = "The contour") -> None:
+    """Whether points can be of an image, before anything is computed with them.
+
+    Args:
+        points: (N, 2) (x, y).
+        name: what the message calls them.
+
+    Raises:
+        InputError: one is not finite, or far beyond any image.
+    """
     if not np.isfinite(points).all():
         raise bad_file(name, "a NaN or infinite coordinate", "pixels")
-    if np.abs(points).max() > _FARTHEST:
-        raise bad_file(name, f"a coordinate of {np.abs(points).max():g}", "pixels of an image")
+    if (largest := np.abs(points).max(initial=0)) > _FARTHEST:
+        raise bad_file(name, f"a coordinate of {largest:g}", "pixels of an image")
 
 
 def _ends_meet(points: np.ndarray) -> bool:

@@ -351,6 +351,25 @@ def test_any_json_is_a_contour_or_one_sentence(tmp_path_factory, content):
         assert "\n" not in str(error)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [1e300, -1e308, 2e6, float("inf")])
+@pytest.mark.parametrize("form", ["list", "closed", "frames"])
+def test_coordinates_far_beyond_any_image_are_refused_before_any_arithmetic(tmp_path, far, form):
+    points = [*ARCH.tolist(), [far, 5.0], [7.0, far]]
+    if form == "frames":
+        lines = [f"{x},{y},{frame}" for frame in (0, 1) for x, y in points]
+        path = write(tmp_path, "a.csv", "\n".join(["x,y,frame", *lines]))
+    else:
+        path = write(tmp_path, "a.json", json.dumps(points + points[:1] * (form == "closed")))
+    assert "coordinate" in refused(path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_pixels_too_small_to_divide_by(tmp_path):
+    path = write(tmp_path, "a.json", json.dumps(ARCH.tolist()))
+    assert "coordinate" in refused(path, in_mm=True, spacing_mm=(1e-310, 1e-310))
+
+
 def test_saving_with_a_preview_and_over_the_source(tmp_path):
     path = write(tmp_path, "ed.json", labelme())
     contour, _ = import_contour(path, LOOP)
