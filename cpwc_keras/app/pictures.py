@@ -80,9 +80,7 @@ def film_speed(result: TrackingResult) -> str:
     if not rate:
         text = f"Played at {played:g} frames a second; how fast it was recorded is not known."
     elif played < rate:
-        text = (
-            f"Played at {played:g} frames a second, recorded at {rate:.4g}: {played / rate:.2g} times as fast as life."
-        )
+        text = f"Slowed down for the eye: {played:g} frames a second, recorded at {rate:.4g}."
     else:
         text = f"Played as fast as it was recorded, {rate:.4g} frames a second."
     return f"<p class='help'>{text} The colour says where forward and backward motion disagree.</p>"
