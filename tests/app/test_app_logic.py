@@ -347,3 +347,22 @@ def test_what_did_not_arrive_whole_is_deleted_once_nothing_arrives(tmp_path):
             raise ConnectionError
         assert part.exists(), "it may be the other's"
     assert not part.exists()
+
+
+def test_the_end_waits_for_what_still_writes(tmp_path):
+    sessions = Sessions(tmp_path, Limits())
+    session, begun = sessions.of("a"), threading.Event()
+
+    def work_on():
+        with session.working():
+            begun.set()
+            session.cancel.wait()
+            (session.folder / "late").mkdir(parents=True)
+
+    thread = threading.Thread(target=work_on)
+    thread.start()
+    begun.wait()
+    sessions.close(wait_s=60)
+    assert not session.busy
+    thread.join()
+    assert not session.folder.exists()
