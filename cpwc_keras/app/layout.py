@@ -7,7 +7,8 @@ from importlib.resources import files
 import gradio as gr
 from gradio.blocks import Block
 
-from cpwc_keras.app import pictures, work
+from cpwc_keras.app import pictures
+from cpwc_keras.app.choices import tracker_labels
 from cpwc_keras.models.precision import PRECISIONS
 from cpwc_keras.tracking.carry import REACH
 
@@ -107,7 +108,7 @@ def _contour(ui: Parts) -> None:
 def _tracking(ui: Parts) -> None:
     gr.HTML("<div class='step'>3 · Tracking</div>")
     with gr.Accordion("Settings", open=False):
-        choices = [(label, name) for name, label in work.tracker_labels().items()]
+        choices = [(label, name) for name, label in tracker_labels().items()]
         ui["tracker"] = gr.Dropdown(choices, value=choices[0][1], label="Tracker", elem_id="tracker")
         ui["precision"] = gr.Radio(list(PRECISIONS), value=PRECISIONS[0], label="Precision of a network",
                                    info="bfloat16 is nearly twice as fast on processors that know it")  # fmt: skip

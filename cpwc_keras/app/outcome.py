@@ -6,14 +6,11 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpwc_keras.app.choices import Choices
 from cpwc_keras.tracking.result import TrackingResult
-
-if TYPE_CHECKING:
-    from cpwc_keras.app.work import Choices
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import gradio as gr
 
 from cpwc_keras.app import pictures, work
 from cpwc_keras.app.actions import Actions, Shown
+from cpwc_keras.app.choices import Choices
 from cpwc_keras.app.layout import Parts, layout
 from cpwc_keras.app.session import Session
 from cpwc_keras.app.visits import Sessions
@@ -146,7 +147,7 @@ def _wire_tracking(ui: Parts, sessions: Sessions, do: Actions) -> None:
         session = None
         try:
             session = sessions.of(request.session_hash or "")
-            choices = work.Choices(*values)
+            choices = Choices(*values)
             session.require_idle()
             session.contour()
             yield buttons(True, status("Preparing", 0.0))
@@ -191,7 +192,7 @@ def _wire_tracking(ui: Parts, sessions: Sessions, do: Actions) -> None:
     ui["cancel"].click(cancel, None, [ui["status"]], queue=False, api_name="cancel", show_progress="hidden")
 
 
-def _in_thread(session: Session, choices: work.Choices) -> Iterator[tuple[str, float]]:
+def _in_thread(session: Session, choices: Choices) -> Iterator[tuple[str, float]]:
     """Track in a thread; yields (message, fraction) as it goes on. Closing the generator stops the work."""
     news: queue.Queue[tuple[str, float]] = queue.Queue()
     failed: list[BaseException] = []

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cpwc_keras.app import pictures, view, work
+from cpwc_keras.app.choices import Choices
 from cpwc_keras.app.drawing import HINTS, Drawing, lit_box
 from cpwc_keras.app.limits import Limits
 from cpwc_keras.app.proposal import propose_contour
@@ -103,7 +104,7 @@ def test_no_clicks_break_the_drawing(clicks, three):
 def test_a_tracked_loop_and_its_files(session):
     draw(session)
     seen = []
-    work.track_session(session, work.Choices("dis", dense=True), lambda *what: seen.append(what))
+    work.track_session(session, Choices("dis", dense=True), lambda *what: seen.append(what))
     fractions = [fraction for _, fraction in seen]
     assert fractions == sorted(fractions) and 0.9 < fractions[-1] <= 1
     result = session.result
@@ -141,7 +142,7 @@ def test_a_tracked_loop_and_its_files(session):
 def test_a_result_comes_back_with_its_contour(session):
     draw(session)
     session.edit("move", 0, 0, 39, 79)
-    work.track_session(session, work.Choices("zero"), lambda *what: None)
+    work.track_session(session, Choices("zero"), lambda *what: None)
     work.mark_es(session, 3)
     first = session.outcome
     session.edit("add", 0, x=2, y=2)  # a stray click
@@ -153,7 +154,7 @@ def test_a_result_comes_back_with_its_contour(session):
     assert session.outcome is first and session.es == 3 and all(path.exists() for path in first.files.values())
     session.edit("undo", 0)
     assert session.outcome is None
-    work.track_session(session, work.Choices("zero"), lambda *what: None)
+    work.track_session(session, Choices("zero"), lambda *what: None)
     assert not any(path.exists() for path in first.files.values()) and session.outcome is not first
 
 
@@ -197,7 +198,7 @@ def test_cancel_stops_the_work(session, monkeypatch):
 
     def run():
         try:
-            work.track_session(session, work.Choices("zero"), lambda *what: None)
+            work.track_session(session, Choices("zero"), lambda *what: None)
         except BaseException as error:
             raised.append(error)
 
@@ -217,7 +218,7 @@ def test_cancel_stops_the_work(session, monkeypatch):
     session.cancel.clear()
     session.limits = Limits(tracking_s=0)
     with pytest.raises(InputError, match="took more than 0 min"):
-        work.track_session(session, work.Choices("zero"), lambda *what: None)
+        work.track_session(session, Choices("zero"), lambda *what: None)
 
 
 def test_choices_are_those_of_the_list():
@@ -229,7 +230,7 @@ def test_choices_are_those_of_the_list():
         {"precision": "int4"},
     ):
         with pytest.raises(InputError):
-            work.Choices(**bad)
+            Choices(**bad)
 
 
 def test_contours_and_frames(session, tmp_path):
