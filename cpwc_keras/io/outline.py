@@ -130,7 +130,7 @@ def _find_base(closed: np.ndarray, length: np.ndarray) -> tuple[float, float]:
     first, last = np.unravel_index(both.argmax(), both.shape)
     near = np.minimum(steps, steps.T) <= 2 * _REACH
     rival = both[~(near[first][:, None] & near[last])].max()
-    if not both[first, last] - rival > _CLEAR:
+    if not (possible.any() and both[first, last] - rival > _CLEAR):
         raise InputError(f"It cannot be told where the outline's base is; {_REMEDY}.")
     return _nearest_vertex(length, at[first]), _nearest_vertex(length, at[last])
 

@@ -94,3 +94,11 @@ def test_corners_are_the_points_that_were_drawn():
     """Eight clicks whose base is not by far the longest side: no point is invented beside them."""
     clicks = np.array([[245.0, 243], [236, 206], [232, 160], [250, 110], [285, 95], [315, 120], [325, 180], [326, 239]])
     np.testing.assert_allclose(open_at_base(clicks), clicks)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_outline_without_any_straight_part_has_no_base():
+    """Round and round: not even one candidate to compare with."""
+    around = np.tile([[0.0, 0], [4, 3], [1, 7], [-3, 2]], (25, 1)) + np.arange(100)[:, None] * 0.001
+    with pytest.raises(InputError, match="cannot be told where the outline's base is"):
+        open_at_base(around)
