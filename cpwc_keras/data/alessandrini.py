@@ -143,7 +143,8 @@ def read_trajectory(motion: str | Path, info: str | Path, vendor: str = "") -> T
     if (np.abs(nodes) > _FARTHEST_MM).any():
         raise bad_file(motion, "infinite coordinates or far beyond any image", "mm, or NaN where a node is not known")
     mesh = np.moveaxis(nodes[:, [0, 2]], -1, 0).reshape(-1, MESH_SHAPE[1], MESH_SHAPE[0], 2).swapaxes(1, 2)
-    mesh = np.ascontiguousarray(mesh[:, ::-1], dtype=np.float32)
+    with np.errstate(invalid="ignore"):  # of the two kinds of NaN, one complains
+        mesh = np.ascontiguousarray(mesh[:, ::-1], dtype=np.float32)
     spacing_mm, image_shape = _read_geometry(info)
     es = _END_SYSTOLE.get(vendor, len(mesh))
     return Trajectory(mesh, spacing_mm, image_shape, ed=0, es=es if es < len(mesh) else None)

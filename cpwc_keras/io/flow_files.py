@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -179,15 +181,34 @@ def _read_kitti(path) -> tuple[np.ndarray, np.ndarray]:
         raise bad_file(path, f"{width}×{height} pixels", f"at most {_MAX_PIXELS:,}")
     if 6 * width * height > _DEFLATE_LIMIT * size:
         raise bad_file(path, f"{size:,} bytes", f"enough data for {width}×{height} pixels", "copy it again")
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # a width or height of 0
-        pixels = None
+    picture, pixels = _critical_chunks(data), None
+    if picture is not None:
+        with suppress(cv2.error):  # a width or height of 0
+            pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape != (height, width, 3):
         raise bad_file(path, "a broken PNG", "a whole 16-bit RGB PNG", "copy it again")
     valid, v, u = np.moveaxis(pixels, -1, 0)  # OpenCV gives blue first
     flow = (np.stack([u, v], axis=-1).astype(np.float32) - 2**15) / 64
     return flow, valid > 0
+
+
+def _critical_chunks(data: bytes) -> bytes | None:
+    """The PNG without all that is not the picture; None if a chunk is cut off or damaged.
+
+    OpenCV takes memory for whatever length a chunk claims, and knows animations, whose frames have sizes of their own.
+    """
+    kept, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if end > len(data) or zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
+            return None
+        if kind in (b"IDAT", b"IEND") or at == 8:
+            kept.append(data[at:end])
+        if kind == b"IEND":
+            return b"".join(kept)
+        at = end
+    return None
 
 
 def _write_kitti(path, flow: np.ndarray, known: np.ndarray) -> None:

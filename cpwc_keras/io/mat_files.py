@@ -192,7 +192,8 @@ def _numbers(data: bytes, order: str) -> np.ndarray:
     array = np.frombuffer(values, np.dtype(_STORED[kind]).newbyteorder(order))  # type: ignore[arg-type]
     if array.size != math.prod(shape):
         raise _FormatError(f"{array.size} values for the shape {shape}")
-    return array.astype(_CLASSES[_class(data, order)]).reshape(shape, order="F")
+    with np.errstate(over="ignore", invalid="ignore"):  # a damaged number becomes infinite, which readers refuse
+        return array.astype(_CLASSES[_class(data, order)]).reshape(shape, order="F")
 
 
 def _fields(data: bytes, order: str) -> Iterator[tuple[str, bytes]]:

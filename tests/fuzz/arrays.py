@@ -40,6 +40,8 @@ def flow_hostile(folder: Path) -> list[Path]:
     (folder / "bomb.png").write_bytes(_png(25_000, 25_000, 16, 2, zlib_zeros(BOMB_MB + 800)))
     (folder / "claim.png").write_bytes(_png(2**31 - 1, 2**31 - 1, 16, 2, b""))
     (folder / "zero.png").write_bytes(_png(0, 0, 16, 2, b""))
+    whole = _png(11, 9, 16, 2, zlib_zeros(1))
+    (folder / "long.png").write_bytes(whole[:33] + struct.pack(">I", 2**31 + 135) + whole[37:])
     return sorted(folder.iterdir())
 
 

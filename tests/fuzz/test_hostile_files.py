@@ -171,3 +171,14 @@ def test_a_network_of_enormous_size_is_not_built(tmp_path):
             file.attrs.update(format=FORMAT, version=1, network="CPWCNet", config=json.dumps(options), card="[" * 9999)
         refused(load_network, path, "options" if number == 2 else "enormous")
     refused(read_card, path, "broken file")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_node_that_is_a_signalling_nan_is_unknown(tmp_path):
+    arrays.mat_seeds(tmp_path)
+    path = tmp_path / "a.mat"
+    node, nan = next(iter(read_mat(path, "X_gt")["X_gt"][5:6, 0, 1])), (0x7FF0_0000_0000_0001).to_bytes(8, "little")
+    content = path.read_bytes()
+    assert content.count(node.tobytes()) == 1
+    path.write_bytes(content.replace(node.tobytes(), nan))
+    assert np.isnan(alessandrini.read_trajectory(path, path).mesh).sum() == 1

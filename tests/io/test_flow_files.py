@@ -1,5 +1,7 @@
 import struct
+import subprocess
 import sys
+import zlib
 
 import cv2
 import numpy as np
@@ -165,3 +167,42 @@ def test_real_middlebury_and_chairs(shared_data):
     flow, mask = read_flow(shared_data / "flyingchairs/0000002-gt.flo")
     assert mask.all()
     assert np.linalg.norm(flow, axis=-1).mean() == pytest.approx(4.35, abs=0.01)
+
+
+def _chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def test_only_what_makes_the_picture_is_decoded(tmp_path):
+    """A text, an animation's frame of another size and a second header change nothing; a damaged chunk ends it."""
+    path = tmp_path / "a.png"
+    write_flow(path, np.random.default_rng(0).normal(size=(6, 7, 2)))
+    whole, (flow, mask) = path.read_bytes(), read_flow(path)
+    more = _chunk(b"tEXt", b"Comment\0" + b"x" * 50) + _chunk(b"acTL", struct.pack(">2I", 2, 0))
+    more += _chunk(b"fcTL", struct.pack(">5I2H2B", 0, 2**20, 2**20, 0, 0, 1, 1, 0, 0))
+    more += _chunk(b"IHDR", struct.pack(">2I5B", 2**20, 2**20, 16, 2, 0, 0, 0))
+    path.write_bytes(whole[:33] + more + whole[33:])
+    for found, expected in zip(read_flow(path), (flow, mask), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    for place in (33 + 4, 33 + 20, 33 + len(more) + 12):
+        changed = bytearray(path.read_bytes())
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(InputError, match="a broken PNG"):
+            read_flow(path)
+
+
+def test_a_chunk_takes_no_memory_for_the_length_it_claims(tmp_path):
+    """OpenCV took 2 GB for a file of 5 kB."""
+    path = tmp_path / "a.png"
+    write_flow(path, np.random.default_rng(0).normal(size=(30, 30, 2)))
+    data = path.read_bytes()
+    path.write_bytes(data[:33] + struct.pack(">I", 2**31 + 135) + data[37:])
+    asked = (
+        "import resource, sys; from cpwc_keras.io.flow_files import read_flow, write_flow; import cv2\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: read_flow(sys.argv[1])\n"
+        "except ValueError: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked, path], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300_000  # kB

@@ -89,3 +89,16 @@ def test_not_matlab(tmp_path):
     (tmp_path / "a.mat").write_bytes(bytes(1000))
     with pytest.raises(InputError, match="no MATLAB header"):
         read_mat(tmp_path / "a.mat", "X")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_beyond_its_class_is_infinite(tmp_path):
+    """A damaged exponent, in a variable that says it is of single precision but is stored in double."""
+    savemat(tmp_path / "a.mat", {"X": np.full((2, 3), 1e300)})
+    data = bytearray((tmp_path / "a.mat").read_bytes())
+    at = data.index(struct.pack("<2I", 6, 8)) + 8  # the array's flags; its class is in the lowest byte
+    assert data[at] == 6
+    data[at] = 7
+    (tmp_path / "a.mat").write_bytes(data)
+    values = read_mat(tmp_path / "a.mat", "X")["X"]
+    assert values.dtype == np.float32 and np.isinf(values).all()
