@@ -217,14 +217,15 @@ def _read_geometry(info) -> tuple[tuple[float, float], tuple[int, int]]:
     ):
         raise bad_file(info, "no pixelsize and gridsize", "USInfo with the geometry of the images")
     shape = (int(grid[0]), int(grid[1]))
-    axes = [
-        np.linspace(0, n * step, n) if axis is None else axis
-        for n, step, axis in zip(shape, pixel, (z, x), strict=True)
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):  # the spacing that comes of it is asked for
+        axes = [
+            np.linspace(0, n * step, n) if axis is None else axis
+            for n, step, axis in zip(shape, pixel, (z, x), strict=True)
+        ]
     if (axes[0].size, axes[1].size) != shape:
         raise bad_file(info, f"z and x of {axes[0].size} and {axes[1].size} samples", f"{shape} as in gridsize")
-    row_mm, col_mm = (float(axis[-1] - axis[0]) / (axis.size - 1) for axis in axes)
-    if not (0 < row_mm < np.inf and 0 < col_mm < np.inf):
+    row_mm, col_mm = ((float(axis[-1]) - float(axis[0])) / (axis.size - 1) for axis in axes)
+    if not (0 < row_mm < _FARTHEST_MM and 0 < col_mm < _FARTHEST_MM):
         raise bad_file(info, f"a spacing of {row_mm:g} × {col_mm:g} mm", "positive spacings")
     return (row_mm, col_mm), shape
 

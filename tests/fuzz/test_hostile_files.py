@@ -1,6 +1,7 @@
 """What fuzzing found, each with the sentence it now gets."""
 
 import json
+import warnings
 import zipfile
 
 import h5py
@@ -114,6 +115,9 @@ def test_mat_files_that_lie_elsewhere_or_unpack_to_much(tmp_path):
     for name in ("inf", "nan", "vast", "large", "minus", "text"):
         path = tmp_path / f"grid_{name}.mat"
         refused(lambda path: alessandrini._read_geometry(path), path, "no pixelsize")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused(lambda path: alessandrini._read_geometry(path), tmp_path / "grid_huge.mat", "a spacing of")
     refused(lambda path: alessandrini.read_trajectory(path, path), tmp_path / "far.mat", "far beyond")
 
 
