@@ -246,7 +246,7 @@ def _pixel_spacing(dataset) -> tuple[float, float] | None:
 
 def _frame_rate(dataset) -> tuple[float | None, list[str]]:
     steps = np.array([_number(value) or 0 for value in _values(dataset.get("FrameTimeVector"))][1:])
-    if len(steps) and (steps > 0).all() and _usual(1000 / float(steps.mean())):
+    if len(steps) and all(map(_usual, steps)) and _usual(1000 / float(steps.mean())):
         uneven = steps.max() > 1.1 * steps.min()
         notes = ["Frames are not evenly spaced in time: their mean interval was taken."] if uneven else []
         return 1000 / float(steps.mean()), notes

@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,7 @@ def _serve(read, temporary: Path, warm: list[Path], memory_mb: float, requests: 
         with contextlib.suppress(Exception):
             read(path)
     os.write(answers, b"\n")
+    warnings.simplefilter("error", RuntimeWarning)  # NumPy's; a user would see it before the sentence
     acts, watching = [], [False]
     sys.addaudithook(lambda event, arguments: watching[0] and _note(event, arguments, temporary, acts))
     for line in os.fdopen(requests):

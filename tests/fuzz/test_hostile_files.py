@@ -51,6 +51,7 @@ def test_a_region_beside_the_frame_is_not_believed(dicoms, name):
     assert cpwc_keras.read(dicoms / f"{name}.dcm").frames.shape == recordings.SHAPE
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_spacings_and_rates_that_cannot_be_are_unknown(dicoms):
     for name in ("spacing", "spacing0"):
         assert cpwc_keras.read(dicoms / f"{name}.dcm").spacing_mm is None
