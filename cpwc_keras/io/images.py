@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,6 @@ from cpwc_keras.io.input_file import open_input
 
 IMAGE_SUFFIXES = (".ppm", ".pgm", ".png", ".jpg", ".jpeg")
 _MAX_PIXELS = 2**26  # a larger still is none of a dataset's
-_FORMATS = ("PPM", "PNG", "JPEG")  # by content; Pillow's other decoders (one of them starts Ghostscript) stay shut
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -26,11 +26,18 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises:
         InputError: missing, truncated, or not one of these formats.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import JpegImagePlugin, PngImagePlugin, PpmImagePlugin
 
+    readers: dict[bytes, Any] = dict.fromkeys((b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), PpmImagePlugin.PpmImageFile)
+    readers |= {b"\x89P": PngImagePlugin.PngImageFile, b"\xff\xd8": JpegImagePlugin.JpegImageFile}
     with open_input(path) as (file, _):
+        # By content, and not by `Image.open`, which knows decoders that start Ghostscript, and has limits of its own.
+        reader = readers.get(file.read(2))
+        if reader is None:
+            raise bad_file(path, "no image that can be recognised", "a PPM, PNG or JPEG file")
+        file.seek(0)
         try:
-            with Image.open(file, formats=_FORMATS) as image:
+            with reader(file) as image:
                 if image.width * image.height > _MAX_PIXELS:
                     raise bad_file(path, f"{image.width}×{image.height} pixels", f"at most {_MAX_PIXELS:,}")
                 if image.mode.startswith("I"):
@@ -38,10 +45,6 @@ def read_image(path: str | Path) -> np.ndarray:
                 return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
         except InputError:
             raise
-        except UnidentifiedImageError as error:
-            raise bad_file(path, "no image that can be recognised", "a PPM, PNG or JPEG file") from error
-        except Image.DecompressionBombError as error:
-            raise InputError(f"{path}: the image is too large to be read ({error}).") from error
         except (OSError, ValueError, SyntaxError) as error:
             raise bad_file(
                 path, f"a broken image ({error})", "a whole PPM, PNG or JPEG file", "copy it again"
