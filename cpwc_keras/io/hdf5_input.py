@@ -27,19 +27,20 @@ _CHUNK_BYTES = 2**28
 
 
 @contextmanager
-def open_hdf5(path: str | Path, kind: str, remedy: str = "") -> Iterator[h5py.File]:
+def open_hdf5(path: str | Path, kind: str, remedy: str = "", named: str | Path | None = None) -> Iterator[h5py.File]:
     """Open a file for reading; whatever HDF5 makes of a broken one, then or later, is one sentence.
 
     Args:
         path: the file.
         kind: what it should be, for the message.
         remedy: what to do about a broken one, as for `bad_file`.
+        named: what messages name in its place.
 
     Raises:
         InputError: missing, no ordinary file, or broken.
     """
     with open_input(path) as (plain, size):
-        guarded = GuardedFile(plain, size)
+        guarded, path = GuardedFile(plain, size), named or path
         try:
             with opened(guarded) as file:
                 _require_usual_sizes(path, file, kind)
@@ -60,12 +61,13 @@ def _require_usual_sizes(path: str | Path, file: h5py.File, kind: str) -> None:
         raise bad_file(path, "HDF5 with lengths of unusual size", kind, "write it again with the usual settings")
 
 
-def require_harmless(path: str | Path, kind: str) -> None:
+def require_harmless(path: str | Path, kind: str, within: str | Path | None = None) -> None:
     """Raise unless a library may read a file that asks nothing: neither of heaps nor of what lies elsewhere.
 
     Args:
         path: the file.
         kind: what it should be, for the message.
+        within: the archive that it was taken out of, which messages name in its place.
 
     Raises:
         InputError: as `open_hdf5` and `require_own`.
@@ -73,9 +75,9 @@ def require_harmless(path: str | Path, kind: str) -> None:
     with open_input(path) as (plain, size):
         guarded = GuardedFile(plain, size)
         guarded.look_through_all()
-        guarded.require_sound(path)
-    with open_hdf5(path, kind) as file:
-        require_own(path, file, kind)
+        guarded.require_sound(within or path)
+    with open_hdf5(path, kind, named=within) as file:
+        require_own(within or path, file, kind)
 
 
 def own_object(file: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | None:

@@ -177,7 +177,7 @@ def _load_keras_model(path: Path, network: PWCNet | None) -> PWCNet:
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder) / "model.weights.h5"
             weights.write_bytes(_member(path, archive, "model.weights.h5", _WEIGHTS_BYTES))
-            require_harmless(weights, "weights saved by Keras")
+            require_harmless(weights, "weights saved by Keras", within=path)
             network.load_weights(weights)
     return network
 

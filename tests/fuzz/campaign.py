@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -189,7 +189,7 @@ def main() -> int:
             print(f"    {kind}: {name[:80]!r}: {' / '.join(detail.strip().splitlines()[-3:])[-400:]}", flush=True)
     print(table(tallies))
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(tally) for tally in tallies], indent=1))
+        arguments.json.write_text(json.dumps([vars(tally) for tally in tallies], indent=1))
     return int(any(tally.faults or tally.outside for tally in tallies))
 
 

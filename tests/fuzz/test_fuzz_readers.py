@@ -1,5 +1,6 @@
 """A few damaged and all hostile files for every reader; `python tests/fuzz/campaign.py` does thousands."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,13 @@ def _run(readers, *options, timeout):
     return done.stdout
 
 
-def test_readers_accept_or_refuse():
-    table = _run(LIGHT, "--inputs", "10", "--small", timeout=900)
+def test_readers_accept_or_refuse(tmp_path):
+    figures = tmp_path / "figures.json"
+    table = _run(LIGHT, "--inputs", "10", "--small", "--json", str(figures), timeout=900)
     assert table.count("\n| ") >= len(LIGHT)
+    tallies = json.loads(figures.read_text())
+    assert [tally["reader"] for tally in tallies] == list(LIGHT)
+    assert all(sum(tally["counts"].values()) == tally["inputs"] > 10 for tally in tallies)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 
 import h5py
 import keras
@@ -96,6 +97,25 @@ def test_a_file_may_not_name_other_classes(network, tmp_path):
         file.attrs["network"] = "os.system"
     with pytest.raises(InputError, match=r"'os\.system', expected one of CPWCNet"):
         load_network(tmp_path / "n.h5")
+
+
+@pytest.mark.parametrize("damage", ["no HDF5", "a link"])
+def test_what_is_wrong_within_a_keras_file_is_said_of_that_file(network, tmp_path, damage):
+    """Not of the temporary one that its weights are taken out to."""
+    network.save(tmp_path / "n.keras")
+    with zipfile.ZipFile(tmp_path / "n.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    weights = tmp_path / "model.weights.h5"
+    weights.write_bytes(members["model.weights.h5"] if damage == "a link" else b"PK")
+    if damage == "a link":
+        with h5py.File(weights, "r+") as file:
+            file["more"] = h5py.ExternalLink("/etc/passwd", "/")
+    with zipfile.ZipFile(tmp_path / "n.keras", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, weights.read_bytes() if name == "model.weights.h5" else content)
+    with pytest.raises(InputError) as error:
+        load_network(tmp_path / "n.keras")
+    assert str(error.value).startswith(f"{tmp_path / 'n.keras'}: found ") and "model.weights" not in str(error.value)
 
 
 def test_code_in_a_keras_file_is_not_executed(tmp_path):
