@@ -108,15 +108,23 @@ def read_contour_bounded(path: Path, loop: CineLoop, limits: Limits) -> tuple[Co
     return contour, tuple(note.replace(str(path), "The contour file") for note in answer["notes"])
 
 
-def suffix(path: Path) -> str:
-    """The end of a name by which readers know the format; the rest may hold a patient's name."""
+def suffix(path: Path, contours: bool = False) -> str:
+    """The end of a name by which readers know the format; the rest may hold a patient's name.
+
+    Args:
+        path: the file.
+        contours: whether the formats of contours count, beside those of loops.
+    """
     from cpwc_keras.io.cine import SEQUENCE_SUFFIXES
+    from cpwc_keras.io.contour_import import CONTOUR_SUFFIXES
     from cpwc_keras.io.medical import MEDICAL_SUFFIXES
     from cpwc_keras.io.video import VIDEO_SUFFIXES
 
     name = path.name.lower()
-    known = sorted((*SEQUENCE_SUFFIXES, *MEDICAL_SUFFIXES, *VIDEO_SUFFIXES, ".dcm", ".dicom"), key=len, reverse=True)
-    return next((end for end in known if name.endswith(end)), "")
+    known = {*SEQUENCE_SUFFIXES, *MEDICAL_SUFFIXES, *VIDEO_SUFFIXES, ".dcm", ".dicom"}
+    if contours:
+        known.update(CONTOUR_SUFFIXES)
+    return next((end for end in sorted(known, key=len, reverse=True) if name.endswith(end)), "")
 
 
 def _ask(request: dict, seconds: float) -> dict:

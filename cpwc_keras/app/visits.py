@@ -79,7 +79,7 @@ class Sessions:
             InputError: there is no such upload.
         """
         arrived = Path(path).resolve()
-        taken = self.root / f"upload-{secrets.token_hex(16)}{suffix(arrived)}"
+        taken = self.root / f"upload-{secrets.token_hex(16)}{suffix(arrived, contours=True)}"
         # What a stranger names must be an upload: neither what else lies here nor another's work.
         if arrived.parent.parent != self.root.resolve() or arrived.parent.name.startswith(_VISIT):
             raise InputError("That is no upload; choose the file on the page.")

@@ -25,9 +25,6 @@ from cpwc_keras.tracking.resampling import resampled
 from cpwc_keras.tracking.result import TrackingResult
 from cpwc_keras.types import CineLoop
 
-_LARGER = 1.03
-"""A cavity this much larger than in the contour's frame is worth a word: end-diastole may be there."""
-
 DOWNLOADS = {
     "CSV": "strain.csv",
     "JSON": "summary.json",
@@ -77,7 +74,6 @@ def track_session(session: Session, choices: Choices, on_progress: Callable[[str
             on_progress=lambda done, total: proceed(f"Tracking: {done} of {total} frames", 0.9 * done / total),
             reach=int(choices.reach),
         )
-        result = replace(result, notes=(*result.notes, *_larger_elsewhere(result)))
         files = _write(session, loop, result, choices, lambda done: proceed("Writing the results", 0.9 + 0.1 * done))
         session.take(Outcome(result, files, choices, drawn, es))
 
@@ -144,18 +140,6 @@ def _tracker(session: Session, choices: Choices) -> Tracker:
             import_keras_quietly()
         session.tracker = (chosen, as_tracker(choices.tracker, choices.precision)[0])
     return session.tracker[1]
-
-
-def _larger_elsewhere(result: TrackingResult) -> list[str]:
-    area = indices.cavity_area(result.contours, result.spacing_mm)
-    largest = int(area.argmax())
-    if area[largest] < _LARGER * area[result.ed]:
-        return []
-    percent = (area[largest] / area[result.ed] - 1) * 100
-    return [
-        f"The tracked cavity is {percent:.0f} % larger in frame {largest} than in the contour's frame {result.ed}: "
-        "end-diastole may be there."
-    ]
 
 
 def _write(

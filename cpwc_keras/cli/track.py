@@ -42,7 +42,7 @@ _dense_flow = click.option(
 @click.argument("input", type=click.Path(path_type=Path))
 @click.option(
     "--contour",
-    required=True,
+    metavar="PATH  [required]",
     type=click.Path(path_type=Path),
     help="End-diastolic contour, a JSON file: draw one with `cpwc-keras app`, or make one with `cpwc-keras contour`.",
 )
@@ -86,6 +86,10 @@ def track(input, contour, output, **options):
     Writes tracking.h5 (the contour in every frame), strain.csv, summary.json, overlay.mp4, overlay.png and strain.png.
     The video has at most 15 frames a second, so that a faster loop plays slowed down. No file holds the patient's name.
     """
+    if contour is None:
+        raise click.UsageError(
+            "Missing option '--contour': draw one with `cpwc-keras app`, or make one with `cpwc-keras contour`."
+        )
     _track(input, contour, output, **options)
 
 

@@ -27,6 +27,8 @@ from cpwc_keras.viz.clicks import ContourClicks
 from cpwc_keras.viz.overlay import draw_contour, enlarge, write_text
 
 _TABLE_SUFFIXES = (".json", ".csv", ".tsv", ".txt")
+CONTOUR_SUFFIXES = (*_TABLE_SUFFIXES, *MASK_SUFFIXES, *SEQUENCE_SUFFIXES)
+"""Ends of the names of files that hold contours, points or masks."""
 _ENDS_MEET = 0.08
 """Points whose ends are closer than this fraction of their length run all around (CAMUS: open ones, 0.10 to 0.29)."""
 
@@ -79,7 +81,7 @@ def import_contour(
     elif name.endswith(MASK_SUFFIXES):
         drawn = _from_masks(path, read_masks(path), frame, base, notes)
     else:
-        known = ", ".join((*_TABLE_SUFFIXES, *MASK_SUFFIXES, *SEQUENCE_SUFFIXES))
+        known = ", ".join(CONTOUR_SUFFIXES)
         raise bad_file(path, f"the suffix {path.suffix!r}", f"a mask, points or a sequence file ({known})")
     check_points(drawn.points, path)
 

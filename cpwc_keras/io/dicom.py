@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +90,8 @@ def read_dicom(path: str | Path) -> CineLoop:
 
     with _dicom_errors_named(path):
         _require_moderate_stream(path)
-        dataset = pydicom.dcmread(path)
+        with warnings.catch_warnings(action="ignore"):  # of files that are cut off
+            dataset = pydicom.dcmread(path)
         frames, height, width = _size(path, dataset)
         gray, coloured = _decode(path, dataset, (frames, height, width))
         region, notes = _region(dataset, gray, coloured)
@@ -118,7 +120,7 @@ def _require_moderate_stream(path) -> None:
 
 def _size(path, dataset) -> tuple[int, int, int]:
     if "PixelData" not in dataset:
-        raise bad_file(path, "a DICOM without pixel data", "a multi-frame ultrasound image")
+        raise bad_file(path, "a DICOM without pixel data, or one cut off", "a cine loop", "copy or export it again")
     frames, rows, columns = (int(dataset.get(n) or 0) for n in ("NumberOfFrames", "Rows", "Columns"))
     if frames <= 1:
         raise bad_file(

@@ -6,10 +6,17 @@ from html import escape
 
 import numpy as np
 
+from cpwc_keras.evaluation.strain import cavity_area
 from cpwc_keras.tracking.result import TrackingResult
 
 PLAUSIBLE_STRAIN = (-40.0, 20.0)
 """Percent; a contour whose length changes more has left the wall."""
+
+PLAUSIBLE_LENGTH_MM = (15.0, 500.0)
+"""Of the endocardium from base to base over the apex, at end-diastole, in hearts from an infant's to a dilated one."""
+
+_LARGER = 1.03
+"""A cavity this much larger than in the contour's frame is worth a word: end-diastole may be there."""
 
 
 def describe(result: TrackingResult) -> list[tuple[str, str, str]]:
@@ -68,7 +75,36 @@ def doubts(result: TrackingResult) -> list[str]:
             f"The cavity is smallest in frame {es}, at the loop's edge: the loop may {end} end-systole, and GLS and "
             "MAPSE come out too small."
         )
-    return [*found, result.lost] if result.lost else found
+    if result.lost:
+        return [*found, result.lost]
+    area = cavity_area(result.contours, result.spacing_mm)
+    largest = int(area.argmax())
+    if area[largest] >= _LARGER * area[ed]:
+        percent = (area[largest] / area[ed] - 1) * 100
+        found.append(
+            f"The tracked cavity is {percent:.0f} % larger in frame {largest} than in the contour's frame {ed}: "
+            "end-diastole may be there."
+        )
+    return [*found, *_odd_contour(result)]
+
+
+def _odd_contour(result: TrackingResult) -> list[str]:
+    """What speaks against the contour that was drawn, or against the size of a pixel."""
+    found = []
+    drawn = result.contours[result.ed]
+    if drawn[0, 0] > drawn[-1, 0]:
+        found.append(
+            "The contour begins on the right of the image, and the septum, where it has to begin, mostly lies on the "
+            "left: if it does here, the segments bear the wrong names; reverse the contour's points."
+        )
+    length = result.length[result.ed]
+    if result.spacing_mm and not PLAUSIBLE_LENGTH_MM[0] <= length <= PLAUSIBLE_LENGTH_MM[1]:
+        row, column = result.spacing_mm
+        found.append(
+            f"With pixels of {row:g} × {column:g} mm the endocardium is {length:.0f} mm long from base to base, as in "
+            "no heart: check the size of a pixel."
+        )
+    return found
 
 
 def lost_contour(strain: np.ndarray) -> str:

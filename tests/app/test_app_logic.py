@@ -322,6 +322,11 @@ def test_uploads_are_taken_away_from_where_they_arrive(tmp_path):
         assert not arrived.parent.exists()
         arrive()  # another visitor's of the same content
     assert not taken.exists() and arrived.exists()
+    for name, end in (("Jane.JSON", ".json"), ("Jane 2.csv", ".csv"), ("Jane.png", ".png"), ("Jane.doe", "")):
+        (tmp_path / ("1" * 64)).mkdir()
+        (tmp_path / ("1" * 64) / name).touch()
+        with sessions.upload(tmp_path / ("1" * 64) / name) as taken:  # contours are known by the ends of their names
+            assert taken.suffix == end and "Jane" not in taken.name
     with pytest.raises(InputError, match="no longer there"), sessions.upload(arrived.with_name("gone.dcm")):
         pass
     visit = sessions.of("a")

@@ -1,6 +1,7 @@
 """Which beat the indices are of: a heart whose every length is known, with end-diastole and end-systole anywhere."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +99,30 @@ def test_the_notes_say_which_beat_it_is(frames, ed, es, shift, said):
     assert len(result.notes) == len(said)
     for words in said:
         assert re.search(words, notes), notes
+
+
+def test_the_notes_doubt_a_contour_in_another_frame_than_end_diastole():
+    result, _ = tracked(20, 2, 8)
+    percent = (1 / course(20)[2] ** 2 - 1) * 100
+    assert f"{percent:.0f} % larger in frame 0 than in the contour's frame 2" in "\n".join(result.notes)
+    change = np.ones(20)
+    change[19] = 1.01 / course(20)[19]
+    assert not tracked(20, 0, 8, change=change)[0].notes, "within 3 % it may be chance"
+
+
+def test_the_notes_doubt_a_contour_from_right_to_left_and_pixels_of_an_impossible_size():
+    loop = CineLoop(np.zeros((3, 100, 120), np.float32), (0.5, 0.5))
+    for points, spacing, said in (
+        (ARCH, 0.5, None),
+        (ARCH[::-1], 0.5, "begins on the right of the image"),
+        (ARCH, 22.0, "With pixels of 22 × 22 mm the endocardium is 2130 mm long"),
+        (ARCH, 0.1, "check the size of a pixel"),
+        (ARCH, None, None),
+    ):
+        result = cpwc_keras.track(
+            replace(loop, spacing_mm=spacing and (spacing, spacing)), points, "zero", frame=0, es=2
+        )
+        assert any(said in note for note in result.notes) if said else not result.notes, (spacing, result.notes)
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,9 @@ def test_the_warnings_reach_the_notes_of_a_result():
     loop = replace(heart(), spacing_mm=(3.0, 3.0), notes=("Said by the reader.",))
     notes = track(loop, ARCH, NetworkTracker(Still(), "still", RANGES), es=1).notes
     assert notes[0] == "Said by the reader." and notes[1].startswith("A pixel is 3 mm")
-    assert track(loop, ARCH, NetworkTracker(Still()), es=1).notes == ("Said by the reader.",)
-    assert track(loop, ARCH, "zero", es=1).notes == ("Said by the reader.",)
+    for without in (NetworkTracker(Still()), "zero"):
+        notes = track(loop, ARCH, without, es=1).notes
+        assert notes[0] == "Said by the reader." and not any(note.startswith("A pixel is") for note in notes)
 
 
 def spoilt(loop, contour, frame):

@@ -44,7 +44,8 @@ def test_every_file_is_written_and_says_the_same(tmp_path):
     assert [float(row["time_s"]) for row in rows] == [0, 0.05, 0.1, 0.15, 0.2]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["gls_percent"] == result.gls and summary["input_sha256"] == "abc"
-    assert summary["settings"] == {"tracker": "farneback"} and summary["notes"] == ["Assumed."]
+    assert summary["settings"] == {"tracker": "farneback"} and summary["notes"] == list(result.notes)
+    assert summary["notes"][0] == "Assumed."
     assert summary["versions"]["cpwc-keras"] == cpwc_keras.__version__
     assert len(read_video(tmp_path / "overlay.mp4").frames) == 5
 
