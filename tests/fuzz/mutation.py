@@ -14,6 +14,7 @@ _NUMBERS = (0, 1, 2, 3, 7, 127, 128, 255, 256, 4095, 32767, 32768, 65535, 65536,
 _WORDS = (b"-1", b"0", b"", b"1e400", b"-1e400", b"nan", b"inf", b"null", b"true", b"1e-320", b"0.5", b"9" * 40,
           b"9" * 5000, b"99999", b"2147483648", b"[]", b"{}", b'"x"', b"\xff\xfe", b"\0", b"%s%n", b"../../../tmp/x",
           b"A" * 300, "\u0662\u00b2\u202e".encode())  # fmt: skip
+_LONGEST = 1 << 22  # lines fifty times as long, five times one after the other, would be more than there is memory
 _TOKEN = re.compile(rb"[-+]?\d[\d.eE+-]*|[A-Za-z_]{2,}")
 
 
@@ -31,7 +32,7 @@ def mutated(data: bytes, others: list[bytes], random: Random) -> bytes:
         return _in_archive(data, random)
     text = _is_text(data)
     for _ in range(random.choice((1, 1, 1, 2, 3, 5))):
-        data = random.choice(_TEXT if text and random.random() < 0.8 else _BINARY)(data, others, random)
+        data = random.choice(_TEXT if text and random.random() < 0.8 else _BINARY)(data, others, random)[:_LONGEST]
     return data
 
 
