@@ -10,6 +10,7 @@ References:
 from __future__ import annotations
 
 import math
+import os
 import re
 import zlib
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _TYPES = {
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
+_LONGEST_NAME = 255  # bytes, of a file in any file system
 _FIELD = re.compile(r"[ \t]*(\w+)[ \t]*=[ \t]*([^\r\n]*?)[ \t]*\r?\n")
 
 
@@ -82,7 +84,8 @@ def read_metaimage_header(path: Path) -> MetaImageHeader:
     if name is None:
         raise bad_file(path, "no 'ElementDataFile'", "a MetaImage header")
     local = name.upper() == "LOCAL"
-    if not local and (name in ("", ".", "..") or name != Path(name).name or name.startswith("LIST") or "%" in name):
+    elsewhere = name in ("", ".", "..") or name != Path(name).name or name.startswith("LIST") or "%" in name
+    if not local and (elsewhere or len(os.fsencode(name)) > _LONGEST_NAME):
         raise bad_file(path, f"pixel data in {name!r}", "the name of one file beside the header")
     try:
         size = tuple(int(n) for n in fields["DimSize"].split())

@@ -7,10 +7,12 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from dataset_layouts import write_ted
 from fuzz import arrays, hdf5_files, hostile, recordings
 
 import cpwc_keras
-from cpwc_keras.data import alessandrini, things
+from cpwc_keras.data import alessandrini, ted, things
+from cpwc_keras.data.survey import survey
 from cpwc_keras.errors import InputError
 from cpwc_keras.io.flow_files import read_flow, write_flow
 from cpwc_keras.io.images import read_image
@@ -63,7 +65,8 @@ def test_medical_images_that_unpack_to_much_or_lead_elsewhere(tmp_path):
     recordings.medical_hostile(tmp_path)
     for name in ("bomb.nii.gz", "bomb.mha", "huge.mha"):
         refused(cpwc_keras.read, tmp_path / name, "pixels")
-    for name in ("name.mhd", "nul.mhd", "fifo.mhd"):
+    refused(cpwc_keras.read, tmp_path / "name.mhd", "the name of one file")
+    for name in ("nul.mhd", "fifo.mhd"):
         refused(cpwc_keras.read, tmp_path / name, "missing")
 
 
@@ -128,6 +131,16 @@ def test_pictures_that_unpack_to_much(tmp_path):
     refused(read_flow, tmp_path / "zero.png", "broken PNG")
     arrays.image_hostile(tmp_path)
     refused(read_image, tmp_path / "gray13000.png", "13000×13000 pixels")
+
+
+def test_a_header_that_names_a_file_which_cannot_be(tmp_path):
+    """A survey asks of each file whether it is there."""
+    write_ted(tmp_path)
+    (header,) = tmp_path.rglob("*_4CH_sequence.mhd")
+    header.write_text(header.read_text().replace(header.with_suffix(".raw").name, "n" * 300))
+    found = survey(ted.find(tmp_path), tmp_path)
+    (sentence,) = found.unreadable.values()
+    assert "the name of one file beside the header" in sentence
 
 
 def test_names_that_are_no_numbers_are_no_frames(tmp_path):
